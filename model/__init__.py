@@ -1,0 +1,1 @@
+"""Pixels to embeddings. Knows no web, no Redis, no FAISS. Importing this package imports no torch."""

@@ -1,0 +1,69 @@
+"""The one encoder interface: clips of person crops in, unit vectors out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.errors import BadClip
+from model.sampling import Sampling
+
+Clips = npt.NDArray[np.uint8]  # (B, T, H, W, 3), RGB, 0-255
+FrameMask = npt.NDArray[np.bool_]  # (B, T), True where a frame is real
+Embeddings = npt.NDArray[np.float32]  # (B, D), unit length
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderCard:
+    """What is known of an encoder and its weights; everything here ends up in the space and in `/version`."""
+
+    name: str  # lower-case letters, digits, '-' and '.'
+    dimension: int
+    sampling: Sampling
+    fingerprint: str  # 16 hex digits over configuration, sampling rule and weights
+    trained: bool
+    licence: str
+    training_data: str
+    calibration: tuple[float, float] | None = None  # logistic (midpoint, slope) of scores
+
+
+class Encoder(ABC):
+    """Turns clips into embeddings. Stateless: one object serves all requests, one call at a time."""
+
+    card: EncoderCard
+
+    def encode(self, clips: Clips, mask: FrameMask) -> Embeddings:
+        """Embed clips of crops: uint8 RGB (B, T, H, W, 3) and their frame mask (B, T) to float32 (B, D).
+
+        T may be anything from 1 up; T = 1 is an image. Inputs are never changed.
+
+        Raises:
+            BadClip: wrong shape or dtype, or a clip without one real frame.
+            DeviceFailed: the device is gone; the process has to restart.
+        """
+        self._check(clips, mask)
+        return self._encode(clips, mask)
+
+    @abstractmethod
+    def _encode(self, clips: Clips, mask: FrameMask) -> Embeddings: ...
+
+    def warm_up(self, batch_items: int) -> None:
+        """Run the shapes that requests will bring once, so that the first request does not pay for it."""
+        sampling = self.card.sampling
+        for frames in sorted({1, sampling.frames}):
+            for batch in sorted({1, batch_items}):
+                shape = (batch, frames, sampling.height, sampling.width, 3)
+                self.encode(np.zeros(shape, np.uint8), np.ones((batch, frames), np.bool_))
+
+    def _check(self, clips: Clips, mask: FrameMask) -> None:
+        height, width = self.card.sampling.height, self.card.sampling.width
+        if clips.ndim != 5 or clips.shape[2:] != (height, width, 3) or clips.dtype != np.uint8:
+            raise BadClip(
+                f"clips must be uint8 (B, T, {height}, {width}, 3), got {clips.dtype} {clips.shape}: "
+                "resize the crops to the size in the encoder's card"
+            )
+        if mask.shape != clips.shape[:2] or mask.dtype != np.bool_:
+            raise BadClip(f"the mask must be bool {clips.shape[:2]}, got {mask.dtype} {mask.shape}")
+        if clips.shape[1] == 0 or not mask.any(axis=1).all():
+            raise BadClip("every clip needs at least one real frame, and one here has none: leave it out")

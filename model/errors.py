@@ -1,0 +1,33 @@
+"""Errors of the model package.
+
+ModelError
+├─ UnknownEncoder     no encoder has that name
+├─ WeightsMismatch    weights of another network, size or fingerprint
+├─ BadModelFile       an ONNX file or its description cannot be used
+├─ BadClip            an array that is no clip of this encoder
+└─ DeviceFailed       the device is gone: nothing will work until the process restarts
+"""
+
+
+class ModelError(Exception):
+    """Anything that keeps pixels from becoming embeddings."""
+
+
+class UnknownEncoder(ModelError):
+    """No encoder has that name."""
+
+
+class WeightsMismatch(ModelError):
+    """The weights belong to another network, or are not whole."""
+
+
+class BadModelFile(ModelError):
+    """An ONNX file, or the description beside it, is missing or does not fit."""
+
+
+class BadClip(ModelError):
+    """The array given is no clip this encoder can take."""
+
+
+class DeviceFailed(ModelError):
+    """The device failed in a way that outlasts the call (a sticky CUDA error, say)."""

@@ -1,0 +1,1 @@
+"""The retrieval service: HTTP api, worker, command line, client."""
