@@ -1,1 +1,1 @@
-"""The gallery: records and log in Redis, vectors in FAISS. Two separate halves that meet in `index.entries`."""
+"""The gallery: records and log in Redis, vectors in FAISS; two halves that meet in `index.entries`."""

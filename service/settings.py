@@ -32,14 +32,10 @@ class Settings(BaseSettings):
 
     # The encoder (worker)
     encoder: str = Field("vills-tiny", description="`vills-tiny`, `vills-small`, `vills-base` or `onnx:FILE`")
-    weights: Path | None = Field(
-        None, description="safetensors for a VILLS encoder; empty: seeded, untrained"
-    )
+    weights: Path | None = Field(None, description="safetensors for a VILLS encoder; empty: seeded, untrained")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the encoder runs")
     threads: int = Field(0, ge=0, description="threads of the encoder on a CPU; 0: one a core")
-    compile: bool = Field(
-        False, description="`torch.compile` the encoder: slower start, a few per cent faster"
-    )
+    compile: bool = Field(False, description="`torch.compile` the encoder: slower start, a few per cent faster")
     new_space: bool = Field(False, description="let a worker with another encoder open a new, empty gallery")
 
     # Batching (worker)
@@ -58,9 +54,7 @@ class Settings(BaseSettings):
     decoder_memory_bytes: Annotated[int, Field(ge=256 * 2**20)] = Field(
         2**30, description="address space of a decoder child"
     )
-    decode_timeout_s: Seconds = Field(
-        120.0, description="longest decode of one file, after which the child is killed"
-    )
+    decode_timeout_s: Seconds = Field(120.0, description="longest decode of one file, after which the child is killed")
     ingest_slots: Count = Field(1000, description="uploads that may wait or run; more get 429")
     query_slots: Count = Field(256, description="queries that may wait or run; more get 429")
     query_deadline_s: Seconds = Field(30.0, description="a query not answered by then gets 503")
@@ -74,12 +68,8 @@ class Settings(BaseSettings):
     snapshot_entries: Count = Field(5000, description="log entries between two snapshots of the index")
 
     # Observation
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least severe line logged"
-    )
-    log_format: Literal["json", "console"] = Field(
-        "json", description="one JSON object a line, or text for people"
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line logged")
+    log_format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
 
     @property
     def media_root(self) -> str:
