@@ -1,0 +1,142 @@
+"""Every metric of the product: names, units and labels, declared once. One registry a process, made by a function.
+
+Nothing is registered at import. Labels never carry ids, only values from short, known lists.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+STAGES: Final = ("decode", "queue", "encode", "search", "metadata")
+# Seconds, from a search in a small gallery up to a long clip on a slow machine.
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_ITEMS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+def build_version() -> str:
+    """Version of the installed package."""
+    try:
+        return version("vills-retrieval")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class StageMetrics:
+    """Seconds of each stage of the work; part of both kinds of process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        seconds = Histogram(
+            "vills_stage_seconds",
+            "Seconds spent in one stage of a query or an upload.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._children = {stage: seconds.labels(stage) for stage in STAGES}
+
+    def observe(self, stage: str, seconds: float) -> None:
+        """Count one stage. `stage` is one of STAGES."""
+        self._children[stage].observe(seconds)
+
+
+class ApiMetrics:
+    """What one api process counts by itself."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "vills_requests_total",
+            "Requests answered, by route template, method and status.",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "vills_request_seconds",
+            "Seconds from the first byte of a request's head to the last byte of its answer.",
+            ["route", "status"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.rejected = Counter(
+            "vills_rejected_total",
+            "Requests refused, by the code of the problem they were answered with.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.stages = StageMetrics(self.registry)
+        build = Gauge("vills_build_info", "Always 1; the label names the build.", ["version"], registry=self.registry)
+        build.labels(build_version()).set(1)
+
+    def collect(self) -> list[Metric]:
+        """The families of this process, without the creation times that the text format shows as extra gauges."""
+        return without_created(self.registry)
+
+
+class WorkerMetrics:
+    """What one worker process counts; it publishes the text to the store, and every api shows it."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.stages = StageMetrics(self.registry)
+        self._batch_items = Histogram(
+            "vills_batch_items", "Clips in one forward pass.", buckets=_ITEMS, registry=self.registry
+        )
+        self._jobs = Counter(
+            "vills_jobs_total", "Ingest attempts ended, by how they ended.", ["outcome"], registry=self.registry
+        )
+        self._queries = Counter(
+            "vills_queries_total", "Queries answered by this worker, by outcome.", ["outcome"], registry=self.registry
+        )
+        self._index_bytes = Gauge(
+            "vills_index_bytes", "Bytes of vectors and columns held in memory.", registry=self.registry
+        )
+        self._applied = Gauge(
+            "vills_index_applied_entries", "Log position this worker's index stands at.", registry=self.registry
+        )
+
+    def observe_batch(self, items: int) -> None:
+        """Count one forward pass of `items` clips."""
+        self._batch_items.observe(items)
+
+    def count_job(self, outcome: str) -> None:
+        """Count one ingest attempt that ended as `done`, `retrying`, `dead` or `lost` (taken over)."""
+        self._jobs.labels(outcome).inc()
+
+    def count_query(self, outcome: str) -> None:
+        """Count one query answered as `ok`, or refused with the code of its problem."""
+        self._queries.labels(outcome).inc()
+
+    def set_index(self, *, size_bytes: int, applied: int) -> None:
+        """Show the size of the index and the log position it stands at."""
+        self._index_bytes.set(size_bytes)
+        self._applied.set(applied)
+
+    def text(self) -> str:
+        """All of it in the Prometheus text format, for publishing."""
+        return render(without_created(self.registry))
+
+
+class _Families(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def render(families: list[Metric]) -> str:
+    """Metric families in the Prometheus text format (version 0.0.4)."""
+    return generate_latest(_Families(families)).decode()
+
+
+def without_created(registry: CollectorRegistry) -> list[Metric]:
+    """The registry's families without `_created` samples, which the text format would show as more gauges."""
+    families = []
+    for family in registry.collect():
+        kept = Metric(family.name, family.documentation, family.type)
+        kept.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+        families.append(kept)
+    return families
