@@ -1,0 +1,28 @@
+"""Errors of the service on one machine.
+
+LocalError
+├─ FolderInUse      another process serves this data folder
+├─ PortInUse        something else listens there
+├─ StoreNotStarted  the embedded store did not come up
+└─ ServiceStopped   a process ended for a reason that starting it again cannot cure
+"""
+
+
+class LocalError(Exception):
+    """Anything that keeps the processes of one machine from running. The message names rule, value and cure."""
+
+
+class FolderInUse(LocalError):
+    """Another process serves this data folder."""
+
+
+class PortInUse(LocalError):
+    """Something else listens on the port."""
+
+
+class StoreNotStarted(LocalError):
+    """The embedded store did not come up."""
+
+
+class ServiceStopped(LocalError):
+    """A process ended for a reason that starting it again cannot cure, or may not be started again."""
