@@ -69,7 +69,7 @@ def test_the_pauses_between_lives_grow(tmp_path: Path, caplog: pytest.LogCapture
     ],
 )
 def test_an_end_that_is_final_is_told_and_not_cured(tmp_path: Path, restarts: Restarts, code: int, reason: str) -> None:
-    told: "queue.SimpleQueue[str]" = queue.SimpleQueue()
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
     log = tmp_path / "log"
     child = program(f"import sys; print('up'); sys.exit({code})", log)
     keeper = Keeper(child, restarts, told.put)
