@@ -67,10 +67,13 @@ class Batcher(Generic[Item, Result]):
         core: Callable[[list[Item]], Sequence[Result]],
         policy: BatchPolicy,
         *,
+        prepare: Callable[[], None] | None = None,
         fatal: tuple[type[BaseException], ...] = (),
         observe: Observe | None = None,
     ) -> None:
+        """`prepare` runs first on the core thread: the warm-up of a device that only this thread may touch."""
         self._core = core
+        self._prepare = prepare
         self._policy = policy
         self._fatal = fatal
         self._observe = observe
@@ -80,11 +83,18 @@ class Batcher(Generic[Item, Result]):
         self._batch: list[Piece[Item]] = []  # the one in the core
         self._thread = threading.Thread(target=self._work, name="core", daemon=True)
 
-    def start(self) -> None:
-        """Start the core thread; to be called on the event loop that will submit."""
+    async def start(self) -> None:
+        """Start the core thread on behalf of this event loop, and wait until it is prepared.
+
+        Raises whatever `prepare` raises; the batcher is closed then.
+        """
         self._loop = asyncio.get_running_loop()
+        self._prepared: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[BaseException | None] = self._loop.create_future()
         self._thread.start()
+        await asyncio.wait({self._prepared, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        if self._ended.done() and (error := self._ended.result()) is not None:
+            raise error
 
     def submit(
         self, items: Sequence[Item], *, lane: Lane, bucket: int, deadline: float | None = None
@@ -127,13 +137,15 @@ class Batcher(Generic[Item, Result]):
             self._stopping = True
             self._turn.notify()
         await asyncio.shield(self._ended)
-        await asyncio.to_thread(self._thread.join)
 
     # The core thread ------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         error: BaseException | None = None
         try:
+            if self._prepare is not None:
+                self._prepare()
+            self._tell(self._prepared.set_result, None)
             while (batch := self._next_batch()) is not None:
                 self._serve(batch)
         except BaseException as caught:

@@ -58,7 +58,7 @@ async def running(
     observe: Callable[[BatchReport], None] | None = None,
 ) -> "AsyncIterator[Batcher[int, int]]":
     batcher: Batcher[int, int] = Batcher(core, policy or BatchPolicy(), fatal=(DeviceGone,), observe=observe)
-    batcher.start()
+    await batcher.start()
     try:
         yield batcher
     finally:
@@ -158,7 +158,7 @@ async def test_a_cancelled_request_is_not_run() -> None:
 async def test_stop_finishes_what_waits_and_takes_nothing_more() -> None:
     core = Doubler()
     batcher: Batcher[int, int] = Batcher(core, BatchPolicy(batch_items=2))
-    batcher.start()
+    await batcher.start()
     blocker = await core.shut(batcher)
     waiting = [batcher.submit([n], lane="ingest", bucket=1) for n in range(1, 6)]
     stopping = asyncio.create_task(batcher.stop())
@@ -175,7 +175,7 @@ async def test_stop_finishes_what_waits_and_takes_nothing_more() -> None:
 async def test_a_dead_device_ends_the_batcher_and_leaves_no_future_open() -> None:
     core = Doubler()
     batcher: Batcher[int, int] = Batcher(core, BatchPolicy(batch_items=1), fatal=(DeviceGone,))
-    batcher.start()
+    await batcher.start()
     blocker = await core.shut(batcher)
     waiting = [batcher.submit([n], lane="query", bucket=1) for n in (1, 666, 3)]
     core.gate.set()
@@ -202,3 +202,29 @@ async def test_an_observer_sees_each_batch_and_may_fail() -> None:
         await batcher.submit([3], lane="query", bucket=1)
     assert [(report.lane, report.n_items) for report in seen] == [("ingest", 2), ("query", 1)]
     assert all(report.core_s >= 0 and report.queued_s >= 0 for report in seen)
+
+
+async def test_the_core_thread_prepares_itself_before_anything_runs() -> None:
+    threads: list[int] = []
+
+    def core(items: list[int]) -> list[int]:
+        threads.append(threading.get_ident())
+        return items
+
+    batcher: Batcher[int, int] = Batcher(core, BatchPolicy(), prepare=lambda: threads.append(threading.get_ident()))
+    await batcher.start()
+    await batcher.submit([1], lane="query", bucket=1)
+    await batcher.stop()
+    assert len(threads) == 2
+    assert threads[0] == threads[1] != threading.get_ident()
+
+
+async def test_a_failed_preparation_closes_the_batcher() -> None:
+    def prepare() -> None:
+        raise DeviceGone("no such device")
+
+    batcher: Batcher[int, int] = Batcher(Doubler(), BatchPolicy(), prepare=prepare)
+    with pytest.raises(DeviceGone, match="no such device"):
+        await batcher.start()
+    with pytest.raises(BatcherClosed):
+        batcher.submit([1], lane="query", bucket=1)

@@ -1,0 +1,128 @@
+"""From encoded queries to answers: one search and one pipeline for all that are ready."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from index.records.queries import Answer, Queries, QueryTask
+from index.vectors.gallery import Gallery
+from service.worker.encoding import Vector
+from service.worker.outage import outlast
+from service.worker.view import GalleryView
+
+logger = logging.getLogger(__name__)
+# An answer at the very deadline finds nobody waiting.
+ANSWER_MARGIN_S = 0.1
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """One query in the hands of this worker."""
+
+    entry_id: str
+    task: QueryTask
+    asked_at: float  # time.monotonic() when it entered the stream
+    deadline: float  # time.monotonic()
+    vector: Vector | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    refusal: dict[str, Any] | None = None
+
+    def refuse(self, status: int, code: str, detail: str) -> None:
+        self.refusal = {"ok": False, "status": status, "code": code, "detail": detail}
+
+
+class Answerer:
+    """Collects queries that have their vector, or their refusal, and answers them many at a time.
+
+    While one lot is searched and written the next gathers, so the lots are as large as the load asks for.
+    """
+
+    def __init__(
+        self,
+        queries: Queries,
+        view: GalleryView,
+        *,
+        answered: Callable[[Sequence[Asked]], None],
+    ) -> None:
+        self._queries = queries
+        self._view = view
+        self._answered = answered
+        self._ready: list[Asked] = []
+        self._wake = asyncio.Event()
+
+    def hand_in(self, asked: Asked) -> None:
+        """Answer this one with the next lot."""
+        self._ready.append(asked)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        async with asyncio.TaskGroup() as waiting_for_versions:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                lot, self._ready = self._ready, []
+                early = [asked for asked in lot if self._too_early(asked)]
+                for asked in early:
+                    waiting_for_versions.create_task(self._wait_for_version(asked))
+                await self._answer([asked for asked in lot if asked not in early] if early else lot)
+
+    def _too_early(self, asked: Asked) -> bool:
+        wanted = asked.task.min_version
+        return asked.refusal is None and wanted is not None and wanted > self._view.version
+
+    async def _wait_for_version(self, asked: Asked) -> None:
+        wanted = asked.task.min_version or 0
+        left = asked.deadline - time.monotonic() - ANSWER_MARGIN_S
+        try:
+            await asyncio.wait_for(self._view.reached(wanted), max(0.0, left))
+        except TimeoutError:
+            have = self._view.version
+            asked.refuse(
+                503,
+                "version_not_reached",
+                f"min_version {wanted} was asked for and this worker has applied {have}: try again",
+            )
+        self.hand_in(asked)
+
+    async def _answer(self, lot: Sequence[Asked]) -> None:
+        if not lot:
+            return
+        if not self._view.ready:
+            for asked in lot:
+                asked.refuse(503, "index_not_ready", "the index does not fit the records and is rebuilt: try again")
+        open_ones = [asked for asked in lot if asked.refusal is None]
+        payloads = await asyncio.to_thread(search, self._view.gallery, open_ones) if open_ones else []
+        found = dict(zip(map(id, open_ones), payloads, strict=True))
+        answers = [Answer(asked.entry_id, asked.task.reply_to, asked.refusal or found[id(asked)]) for asked in lot]
+        await outlast(lambda: self._queries.answer(answers))
+        self._answered(lot)
+
+
+def search(gallery: Gallery, lot: Sequence[Asked]) -> list[dict[str, Any]]:
+    """The answers to queries that have their vectors, by one search. For a thread."""
+    started = time.monotonic()
+    version = gallery.version  # before the search: what it returns is at least as new
+    vectors = np.stack([asked.vector for asked in lot if asked.vector is not None])
+    hits = gallery.search(
+        vectors,
+        max(asked.task.k for asked in lot),
+        [asked.task.filter for asked in lot],
+        [asked.task.min_score for asked in lot],
+    )
+    search_ms = (time.monotonic() - started) * 1000
+    return [
+        {
+            "ok": True,
+            "gallery_version": version,
+            "partial": False,
+            "hits": [[hit.track_id, hit.score] for hit in found[: asked.task.k]],
+            "timings_ms": {**asked.timings_ms, "search": search_ms},
+        }
+        for asked, found in zip(lot, hits, strict=True)
+    ]

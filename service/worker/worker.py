@@ -1,0 +1,66 @@
+"""One worker: its parts, the order in which they start, and how they stop."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.decode.pool import DecoderPool
+from service.worker.batcher import Batcher
+from service.worker.encoding import Clip, Vector
+from service.worker.heartbeats import Heartbeats
+from service.worker.ingest import Ingest
+from service.worker.queries import QueryReader
+
+logger = logging.getLogger(__name__)
+
+
+class Background(Protocol):
+    """Something that runs until it is cancelled."""
+
+    async def run(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The parts of one worker, put together by `build`.
+
+    A part that fails ends the whole worker: better restarted than half alive.
+    """
+
+    batcher: Batcher[Clip, Vector]
+    decoders: DecoderPool
+    queries: QueryReader
+    ingest: Ingest
+    heartbeats: Heartbeats
+    background: Sequence[Background]
+    drain_s: float
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set, then finish what was begun, for `drain_s` at most.
+
+        Raises:
+            ExceptionGroup: one of the parts failed; `DeviceFailed` is among them when the device is gone.
+        """
+        await self.decoders.start()
+        try:
+            await self.batcher.start()
+            try:
+                await self._work(stopping)
+            finally:
+                await self.batcher.stop()
+        finally:
+            await self.decoders.close()
+            await self.heartbeats.end()
+
+    async def _work(self, stopping: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(part.run()) for part in (*self.background, self.heartbeats)]
+            running.append(group.create_task(self.batcher.watch()))
+            async with asyncio.TaskGroup() as readers:
+                readers.create_task(self.queries.run(stopping, self.drain_s))
+                readers.create_task(self.ingest.run(stopping, self.drain_s))
+            logger.info("drained")
+            for task in running:
+                task.cancel()
