@@ -137,11 +137,11 @@ class VillsClient:
     # Queries
 
     def query_image(self, files: File | Sequence[File], **options: Unpack[QueryOptions]) -> QueryResult:
-        """Ask with one or several pictures of one person; hits are videos unless `target` says otherwise."""
+        """Ask with one or several pictures of one person; hits of both kinds unless `target` says otherwise."""
         return self._query("/query/image", files, options)
 
     def query_video(self, files: File | Sequence[File], **options: Unpack[QueryOptions]) -> QueryResult:
-        """Ask with one or several clips of one person; hits are videos unless `target` says otherwise."""
+        """Ask with one or several clips of one person; hits of both kinds unless `target` says otherwise."""
         return self._query("/query/video", files, options)
 
     def similar(self, track_id: str, **options: Unpack[QueryOptions]) -> QueryResult:

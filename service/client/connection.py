@@ -28,10 +28,10 @@ class Connection:
         self,
         base_url: str,
         *,
-        api_key: str | None,
+        api_key: str | None = None,
         timeout_s: float,
         retry_for_s: float,
-        transport: httpx.BaseTransport | None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout_s, transport=transport)

@@ -4,7 +4,9 @@ LocalError
 ├─ FolderInUse      another process serves this data folder
 ├─ PortInUse        something else listens there
 ├─ StoreNotStarted  the embedded store did not come up
-└─ ServiceStopped   a process ended for a reason that starting it again cannot cure
+├─ ServiceStopped   a process ended for a reason that starting it again cannot cure
+├─ NoStore          neither an embedded store nor VILLS_REDIS_URL is there to talk to
+└─ BadInput         a file to be embedded cannot be
 """
 
 
@@ -26,3 +28,11 @@ class StoreNotStarted(LocalError):
 
 class ServiceStopped(LocalError):
     """A process ended for a reason that starting it again cannot cure, or may not be started again."""
+
+
+class NoStore(LocalError):
+    """No store is there to talk to."""
+
+
+class BadInput(LocalError):
+    """A manifest, or a file to be embedded, cannot be used; names the row."""

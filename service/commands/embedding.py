@@ -1,0 +1,86 @@
+"""`vills embed`: files to a matrix of embeddings, without a service."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.commands.failures import UserError, settings_with
+from service.commands.media_files import media_files
+from service.commands.progress import progress
+
+if TYPE_CHECKING:
+    from model.encoder import Embeddings
+    from service.local.embedding import Source
+    from service.settings import Settings
+
+Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help="Files or folders.")]
+Out = Annotated[Path, typer.Option(help="The .npy file to write: float32, one row an input, in order.")]
+Manifest = Annotated[
+    Path | None, typer.Option(help="CSV with the columns path,person_id,camera_id[,track_id,frame]; a row is an input.")
+]
+Root = Annotated[Path, typer.Option(help="Folder the paths of the manifest start from.")]
+Encoder = Annotated[str | None, typer.Option(help="vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]")]
+
+
+def embed(
+    out: Out,
+    paths: Paths = None,
+    manifest: Manifest = None,
+    root: Root = Path(),
+    encoder: Encoder = None,
+) -> None:
+    """Embed pictures and clips of one person each, without a service."""
+    from service.local.embedding import write_whole
+
+    settings = settings_with(encoder=encoder)
+    sources = _sources(paths or [], manifest, root)
+    if not out.parent.is_dir():
+        raise UserError(f"the folder {out.parent} is not there: make it, or name another with --out")
+    rows = asyncio.run(_embed(settings, sources))
+    write_whole(rows, out)
+    typer.echo(f"{rows.shape[0]} x {rows.shape[1]} float32 written to {out}")
+
+
+def _sources(paths: Sequence[Path], manifest: Path | None, root: Path) -> "list[Source]":
+    from service.local.embedding import Source, read_manifest
+
+    if bool(paths) == (manifest is not None):
+        raise UserError("embed takes files or a manifest, one of the two: name PATHs, or --manifest CSV --root DIR")
+    if manifest is not None:
+        return read_manifest(manifest, root)
+    return [Source(file.path, f"input {place}") for place, file in enumerate(media_files(paths), 1)]
+
+
+async def _embed(settings: "Settings", sources: "Sequence[Source]") -> "Embeddings":
+    from model.build import build_encoder
+    from service.decode.crops import DecodeLimits
+    from service.decode.pool import DecoderPool
+    from service.local.embedding import embed_files
+
+    limits = DecodeLimits(
+        settings.max_image_pixels,
+        settings.max_video_pixels,
+        settings.max_video_seconds,
+        settings.max_video_frames,
+        settings.max_video_streams,
+        settings.decode_timeout_s,
+        settings.decoder_memory_bytes,
+    )
+    pool = DecoderPool(limits, children=settings.decoders)
+    await pool.start()
+    try:
+        encoder = build_encoder(
+            settings.encoder,
+            weights=settings.weights,
+            device=settings.device,
+            threads=settings.threads,
+            model_dir=settings.model_dir,
+            compile=settings.compile,
+        )
+        with progress("embedding", len(sources)) as step:
+            return await embed_files(sources, encoder, pool, batch_items=settings.batch_items, step=step)
+    finally:
+        await pool.close()

@@ -1,0 +1,75 @@
+"""`vills add` and `vills query`: a running service, over HTTP."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from service.commands.media_files import media_files
+from service.commands.options import Paths, Tags, read_tags, read_time
+from service.commands.progress import progress
+from service.commands.service_address import KeyFile, Url, connect
+
+Camera = Annotated[str | None, typer.Option(help="Id of the camera that took them.")]
+CapturedAt = Annotated[str | None, typer.Option(help="When the first frame was taken: 2026-05-04T10:30:00Z.")]
+Wait = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait until all are searchable, at most so long.")]
+K = Annotated[int, typer.Option("-k", "--k", min=1, help="How many hits.")]
+Target = Annotated[Literal["videos", "images", "all"], typer.Option(help="Kind of tracks to look for.")]
+Cameras = Annotated[list[str] | None, typer.Option("--camera", help="Only these cameras; may be given several times.")]
+From = Annotated[str | None, typer.Option("--from", help="Only what was seen at or after this time.")]
+To = Annotated[str | None, typer.Option("--to", help="Only what was seen before this time.")]
+MinScore = Annotated[float | None, typer.Option(min=-1, max=1, help="Nothing below this score.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
+
+
+def add(
+    paths: Paths,
+    camera: Camera = None,
+    captured_at: CapturedAt = None,
+    tag: Tags = None,
+    wait: Wait = 0.0,
+    url: Url = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Put clips and pictures of one person each into the gallery. Exit code 1: some were refused."""
+    from service.client.options import UploadOptions
+    from service.commands.adding import add_files
+
+    about = UploadOptions(camera_id=camera, captured_at=read_time(captured_at), tags=read_tags(tag))
+    files = media_files(paths)
+    with connect(url, key_file) as client, progress("adding", len(files) * (2 if wait else 1)) as advance:
+        outcome = add_files(client, files, about, wait_s=wait, step=advance)
+    for path, why in outcome.refused:
+        typer.echo(f"vills: {path}: {why}", err=True)
+    typer.echo(f"{outcome.accepted} accepted, {outcome.searchable} of them searchable, {len(outcome.refused)} refused")
+    raise typer.Exit(1 if outcome.refused else 0)
+
+
+def query(
+    paths: Paths,
+    k: K = 10,
+    target: Target = "all",
+    camera: Cameras = None,
+    from_: From = None,
+    to: To = None,
+    tag: Tags = None,
+    min_score: MinScore = None,
+    json: Json = False,
+    url: Url = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Ask with pictures, or with clips, of one person; prints the tracks that look most similar."""
+    from service.client.options import QueryOptions
+    from service.commands.asking import as_json, as_table, ask
+
+    options = QueryOptions(
+        k=k,
+        target=target,
+        camera_ids=camera or (),
+        from_=read_time(from_),
+        to=read_time(to),
+        tags=read_tags(tag),
+        min_score=min_score,
+    )
+    with connect(url, key_file) as client:
+        answer = ask(client, media_files(paths), options)
+    typer.echo(as_json(answer) if json else as_table(answer))
