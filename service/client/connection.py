@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay
+from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from service.client.errors import VillsError
 
@@ -15,13 +15,14 @@ Fields = Mapping[str, Any]
 
 LONGEST_PAUSE_S = 10.0
 FIRST_PAUSE_S = 0.2
+RECONNECTS = 4
 
 
 class Connection:
     """Sends requests and raises `VillsError` for every answer outside 2xx.
 
-    429 and 503 are tried again after the `Retry-After` they carry, broken connections after a growing pause, until
-    `retry_for_s` seconds have passed since the first try. Files are opened anew for each try.
+    429 and 503 are tried again after the `Retry-After` they carry, until `retry_for_s` seconds have passed since the
+    first try; broken connections a few times, after a growing pause. Files are opened anew for each try.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Connection:
         retrying = Retrying(
             retry=retry_if_exception(_may_be_tried_again if again else _was_not_begun),
             wait=_pause,
-            stop=stop_before_delay(self._retry_for_s),
+            stop=self._enough,
             reraise=True,
         )
         try:
@@ -99,6 +100,12 @@ class Connection:
                 0,
                 f"{self._http.base_url} gave no answer ({type(error).__name__}: {error}): is it running there?",
             ) from error
+
+    def _enough(self, state: RetryCallState) -> bool:
+        """Busy answers count by time, lost connections by number: an upload may take long before it is cut off."""
+        busy = isinstance(_error(state), VillsError)
+        over = state.seconds_since_start or 0.0
+        return over + state.upcoming_sleep >= self._retry_for_s or (not busy and state.attempt_number > RECONNECTS)
 
 
 def _part(source: File, stack: ExitStack) -> tuple[str, BinaryIO | bytes]:
@@ -122,8 +129,12 @@ def _may_be_tried_again(error: BaseException) -> bool:
     return lost or _was_not_begun(error)
 
 
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
 def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
+    error = _error(state)
     asked = error.retry_after_s if isinstance(error, VillsError) else None
     growing = FIRST_PAUSE_S * 2.0 ** (state.attempt_number - 1)
     return min(LONGEST_PAUSE_S, growing if asked is None else asked)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from service.client import VillsClient
 
 Url = Annotated[str | None, typer.Option(help="Address of the service; without it, the one of this machine.")]
+BUSY_FOR_S = 600.0  # a full queue holds a long `vills add` back, but does not end it
 KeyFile = Annotated[
     Path | None,
     typer.Option(help="File with the API key; without it, `admin.key` in the data folder where there is one."),
@@ -35,4 +36,4 @@ def connect(url: str | None, key_file: Path | None) -> "VillsClient":
         raise UserError(
             f"the key file {path} cannot be read ({error.strerror}): name another with --key-file"
         ) from error
-    return VillsClient(url or reachable_url(settings.host, settings.port), api_key=key)
+    return VillsClient(url or reachable_url(settings.host, settings.port), api_key=key, retry_for_s=BUSY_FOR_S)

@@ -69,9 +69,13 @@ async def _decode(sources: Sequence[Source], pool: DecoderPool, sampling: CropSa
         except (MediaError, OSError) as error:
             raise BadInput(f"{source.row} ({source.path}) cannot be embedded: {error}") from error
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(source)) for source in sources]
-    return [task.result() for task in tasks]
+    done = await asyncio.gather(*(one(source) for source in sources), return_exceptions=True)
+    crops: list[Crops] = []
+    for each in done:
+        if isinstance(each, BaseException):
+            raise each  # the first in the order of the rows, not of time
+        crops.append(each)
+    return crops
 
 
 def _encode(crops: Sequence[Crops], encoder: Encoder, batch_items: int) -> Embeddings:

@@ -1,0 +1,80 @@
+"""The entry point: what it loads, what it prints, how it exits."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service.commands.main import app, main
+
+HEAVY = ("torch", "faiss", "fastapi", "onnxruntime", "timm", "redis", "httpx", "pydantic", "numpy")
+
+
+def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
+    script = (
+        "import sys\nfrom service.commands.main import main\ntry:\n    main(['--help'])\nfinally:\n"
+        f"    print('loaded:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "loaded: []" in done.stdout
+    for command in ("up", "api", "worker", "add", "query", "embed", "keys", "check", "demo"):
+        assert f" {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["up"], ["add"], ["query"], ["embed"], ["keys", "create"], ["check", "api"], ["demo"]]
+)
+def test_every_command_explains_itself(command: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"])
+    assert shown.exit_code == 0
+    assert "Usage" in shown.output
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"vills {version('vills-retrieval')}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["query", "absent.jpg"], "vills: there is no file or folder absent.jpg"),
+        (["embed", "--out", "x.npy"], "vills: embed takes files or a manifest"),
+        (["embed", "--out", "x.npy", "--manifest", "absent.csv"], "vills: the manifest absent.csv cannot be read"),
+        (["keys", "list"], "vills: this needs the store"),
+        (["keys", "create", "me", "--scope", "all"], "vills: the scopes are"),
+    ],
+)
+def test_what_a_person_got_wrong_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VILLS_DATA_DIR", str(tmp_path / "data"))
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    written = capsys.readouterr()
+    assert written.err.startswith(message)
+    assert written.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_service_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Port 9 (discard) is not listened on."""
+    (tmp_path / "a.bmp").write_bytes(b"BM" + bytes(12) + (40).to_bytes(4, "little") + bytes(40))
+    monkeypatch.setattr("service.client.connection.RECONNECTS", 0)
+    with pytest.raises(SystemExit) as caught:
+        main(["query", str(tmp_path / "a.bmp"), "--url", "http://127.0.0.1:9"])
+    assert caught.value.code == 2
+    assert "http://127.0.0.1:9 gave no answer" in capsys.readouterr().err
