@@ -1,0 +1,212 @@
+"""Where uploads, thumbnails and query crops lie: a folder, or any other place that fsspec reaches.
+
+Keys are relative paths such as `{space}/{item}/original`. In a folder, files are read and written directly, and what
+has to outlast a power cut is synced before the call returns. All calls block: asyncio callers use `asyncio.to_thread`.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+CHUNK_BYTES = 256 * 1024
+# A segment never starts with a dot: no way up, and none into the scratch folder.
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._@=+-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._@=+-]{0,199})*", re.ASCII)
+_SCRATCH = ".scratch"
+
+
+class MediaStore:
+    """Files by key. `url` is a folder, or an address in fsspec's words (`s3://bucket/prefix`, `memory://media`).
+
+    Every method that takes a key raises ValueError for one that is no plain relative path, and reading methods raise
+    FileNotFoundError for one that is not there.
+    """
+
+    scratch_dir: Path  # for uploads in progress; a local store has it on its own file system, where a rename is enough
+
+    def __init__(self, url: str) -> None:
+        self._fs, root = url_to_fs(url)
+        self._root = root.rstrip("/")
+        self.is_local = isinstance(self._fs, LocalFileSystem)
+        if self.is_local:
+            self._folder = Path(self._root or "/").absolute()
+            self.scratch_dir = self._folder / _SCRATCH
+        else:
+            self.scratch_dir = Path(tempfile.gettempdir()) / f"vills-scratch-{os.getuid()}"
+        self.scratch_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    # Writing
+
+    def put_file(self, local: Path, key: str) -> None:
+        """Move a finished file into the store, on disk when this returns. It is gone from `local` afterwards."""
+        if not self.is_local:
+            self._fs.put_file(str(local), self._address(key))
+            local.unlink()
+            return
+        target = self._path(key)
+        if local.stat().st_dev != self._folder.stat().st_dev:
+            local = Path(shutil.move(local, self._scratch_file()))
+        _sync(local)
+        new_parents = self._make_parents(target)
+        local.replace(target)
+        for folder in (target.parent, *new_parents):
+            _sync(folder)
+
+    def write(self, key: str, content: bytes, *, durable: bool = False) -> None:
+        """Write a small file: whole or not at all, and on disk when this returns if `durable`."""
+        if not self.is_local:
+            self._fs.pipe_file(self._address(key), content)
+            return
+        target = self._path(key)
+        draft = self._scratch_file()
+        draft.write_bytes(content)
+        if durable:
+            self.put_file(draft, key)
+            return
+        try:
+            draft.replace(target)
+        except FileNotFoundError:
+            self._make_parents(target)
+            draft.replace(target)
+
+    # Reading
+
+    def read(self, key: str) -> bytes:
+        """The whole file."""
+        if self.is_local:
+            return self._path(key).read_bytes()
+        return bytes(self._fs.cat_file(self._address(key)))
+
+    def open_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        """Up to `length` bytes from `start` on, in chunks of at most 256 KiB. The file is opened at once."""
+        file = self._path(key).open("rb") if self.is_local else self._fs.open(self._address(key), "rb")
+        return _chunks(file, start, length)
+
+    def size(self, key: str) -> int:
+        """Bytes of the file."""
+        if self.is_local:
+            return self._path(key).stat().st_size
+        return int(self._fs.size(self._address(key)))
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such a file."""
+        return self._path(key).is_file() if self.is_local else bool(self._fs.isfile(self._address(key)))
+
+    @contextmanager
+    def local_path(self, key: str) -> Iterator[Path]:
+        """The file as a path of this machine for as long as the context lasts: itself, or a copy of it."""
+        if self.is_local:
+            path = self._path(key)
+            path.stat()
+            yield path
+            return
+        copy = self._scratch_file()
+        try:
+            self._fs.get_file(self._address(key), str(copy))
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)
+
+    # Removing
+
+    def delete(self, key: str) -> bool:
+        """Remove one file; False when there was none."""
+        try:
+            if self.is_local:
+                self._path(key).unlink()
+            else:
+                self._fs.rm_file(self._address(key))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def delete_tree(self, prefix: str) -> int:
+        """Remove all files below a prefix, on disk when this returns. Returns how many there were."""
+        if not self.is_local:
+            files = self._fs.find(self._address(prefix))
+            for file in files:
+                self._fs.rm_file(file)
+            return len(files)
+        folder = self._path(prefix)
+        n_files = sum(len(names) for _, _, names in os.walk(folder))
+        with suppress(FileNotFoundError):  # somebody else is removing it too
+            shutil.rmtree(folder)
+            _sync(folder.parent)
+        return n_files
+
+    def sweep(self, prefix: str, older_than_s: float) -> int:
+        """Remove files below a prefix that were written longer ago than that. Returns how many."""
+        before = time.time() - older_than_s
+        if self.is_local:
+            return _sweep(self._path(prefix), before)
+        old = [file for file in self._fs.find(self._address(prefix)) if self._fs.modified(file).timestamp() < before]
+        for file in old:
+            self._fs.rm_file(file)
+        return len(old)
+
+    def sweep_scratch(self, older_than_s: float) -> int:
+        """Remove what killed processes left in the scratch folder longer ago than that. Returns how many files."""
+        return _sweep(self.scratch_dir, time.time() - older_than_s)
+
+    # Addresses
+
+    def _address(self, key: str) -> str:
+        return f"{self._root}/{_checked(key)}"
+
+    def _path(self, key: str) -> Path:
+        return self._folder / _checked(key)
+
+    def _scratch_file(self) -> Path:
+        return self.scratch_dir / uuid4().hex
+
+    def _make_parents(self, target: Path) -> list[Path]:
+        """Make the missing folders above `target`. Returns the folders that got a new entry by that."""
+        missing = []
+        folder = target.parent
+        while not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return [new.parent for new in missing]
+
+
+def _checked(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is no media key: plain relative path, segments of letters, digits and ._@=+-")
+    return key
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _chunks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while length > 0 and (chunk := file.read(min(length, CHUNK_BYTES))):
+            length -= len(chunk)
+            yield chunk
+
+
+def _sweep(folder: Path, before: float) -> int:
+    n_removed = 0
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent) / name for name in names):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    n_removed += 1
+    return n_removed
