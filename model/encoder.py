@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.errors import BadClip
+from model.errors import BadClip, BadEmbedding
 from model.sampling import Sampling
 
 Clips = npt.NDArray[np.uint8]  # (B, T, H, W, 3), RGB, 0-255
@@ -40,10 +40,18 @@ class Encoder(ABC):
 
         Raises:
             BadClip: wrong shape or dtype, or a clip without one real frame.
+            BadEmbedding: the network gave no finite vector for a clip.
             DeviceFailed: the device is gone; the process has to restart.
         """
         self._check(clips, mask)
-        return self._encode(clips, mask)
+        embeddings = self._encode(clips, mask)
+        if not np.isfinite(embeddings).all():
+            broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1)).tolist()
+            raise BadEmbedding(
+                f"{self.card.name} gave no finite unit vector for the clips {broken} of {len(clips)}: "
+                "check the weights, and the description of how to feed them"
+            )
+        return embeddings
 
     @abstractmethod
     def _encode(self, clips: Clips, mask: FrameMask) -> Embeddings: ...

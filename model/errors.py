@@ -5,6 +5,8 @@ ModelError
 ├─ WeightsMismatch    weights of another network, size or fingerprint
 ├─ BadModelFile       an ONNX file or its description cannot be used
 ├─ BadClip            an array that is no clip of this encoder
+├─ BadEmbedding       the network gave no direction for a clip
+├─ DeviceUnavailable  the device asked for is not there
 └─ DeviceFailed       the device is gone: nothing will work until the process restarts
 """
 
@@ -27,6 +29,14 @@ class BadModelFile(ModelError):
 
 class BadClip(ModelError):
     """The array given is no clip this encoder can take."""
+
+
+class BadEmbedding(ModelError):
+    """The network gave a vector without a direction: zero, infinite or not a number."""
+
+
+class DeviceUnavailable(ModelError):
+    """The device asked for is not there, or the runtime cannot use it."""
 
 
 class DeviceFailed(ModelError):

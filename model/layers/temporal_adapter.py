@@ -1,0 +1,50 @@
+"""The temporal adapter of UFLA: what changes over a clip's frames, and exactly nothing where nothing changes."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.layers.clip_layout import ClipLayout
+
+
+class TemporalAdapter(nn.Module):
+    """A bottleneck over time: each token minus its mean over the clip's real frames, convolved along the frames.
+
+    Every step maps 0 to 0 (no bias anywhere, GELU(0) = 0), so with any weights it adds exactly 0 to a clip of one
+    frame and to copies of one frame. The convolution (kernel 3) tells the order of frames.
+    """
+
+    def __init__(self, channels: int, bottleneck: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(channels, bottleneck, bias=False)
+        # Depthwise over time: weights of the frame before, the frame itself and the frame after.
+        self.kernel = nn.Parameter(self.down.weight.new_empty(3, bottleneck))
+        self.up = nn.Linear(bottleneck, channels, bias=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        # Small, not zero: it begins close to nothing, and all three tensors have a gradient from the first step.
+        nn.init.trunc_normal_(self.down.weight, std=0.02)
+        nn.init.normal_(self.kernel, std=0.5)
+        nn.init.trunc_normal_(self.up.weight, std=0.02)
+
+    def forward(self, tokens: Tensor, layout: ClipLayout) -> Tensor:
+        """What to add to the tokens of the real frames: (F, L, C) -> (F, L, C)."""
+        x = self.down(F.layer_norm(tokens, tokens.shape[-1:]))  # (F, L, N)
+        x = self._deviation(layout.unpack(x), layout)  # (B, T, L, N)
+        x = F.pad(x, (0, 0, 0, 0, 1, 1))  # (B, T + 2, L, N)
+        before, itself, after = self.kernel
+        x = x[:, :-2] * before + x[:, 1:-1] * itself + x[:, 2:] * after  # (B, T, L, N)
+        added: Tensor = self.up(F.gelu(layout.repack(x)))  # (F, L, C)
+        return added
+
+    @staticmethod
+    def _deviation(x: Tensor, layout: ClipLayout) -> Tensor:
+        """Each frame minus the mean over the clip's real frames, 0 in the padding: (B, T, L, N), same shape out.
+
+        The first frame is taken off beforehand: copies of it are then 0 before any rounding, where the mean of
+        T equal numbers need not be that number.
+        """
+        real = layout.real(x.dtype)[:, :, None, None]  # (B, T, 1, 1)
+        x = (x - x[:, :1]) * real
+        mean = x.sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True)  # (B, 1, L, N)
+        return (x - mean) * real

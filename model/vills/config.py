@@ -1,0 +1,92 @@
+"""Sizes of a VILLS network. They travel with its weights, so that a file of weights can be built from itself."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+from model.errors import UnknownEncoder, WeightsMismatch
+from model.sampling import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class VillsConfig:
+    """Everything that decides the shape and the arithmetic of a network. Pixels: height before width."""
+
+    name: str
+    channels: int  # numbers of a token, the trunk's width
+    heads: int
+    dimension: int  # D, numbers of an embedding
+    depth: int = 12
+    patch: int = 16  # pixels, both ways
+    parts: int = 4  # K, learned part queries
+    height: int = 256
+    width: int = 128
+    frames: int = 8  # T of a full clip; the network itself takes any T
+    max_clips: int = 8  # clips taken from one track
+    adapter_channels: int = 64  # bottleneck of a temporal adapter
+    adapter_every: int = 3  # every third block begins with a temporal adapter
+    drop_path: float = 0.1  # of the deepest block, in training only
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of RGB in [0, 1]
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        if self.height % self.patch or self.width % self.patch:
+            raise ValueError(f"crops of {self.height} x {self.width} pixels do not divide into {self.patch}")
+        if self.channels % self.heads:
+            raise ValueError(f"{self.channels} channels do not divide into {self.heads} heads")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patches down and across."""
+        return self.height // self.patch, self.width // self.patch
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(self.frames, self.height, self.width, self.max_clips)
+
+    @property
+    def adapter_blocks(self) -> tuple[int, ...]:
+        """Blocks that begin with a temporal adapter: the last of every `adapter_every`."""
+        return tuple(range(self.adapter_every - 1, self.depth, self.adapter_every))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "VillsConfig":
+        """The inverse of `to_json`.
+
+        Raises:
+            WeightsMismatch: not JSON, or keys or values of no network this version can build.
+        """
+        try:
+            values = json.loads(text)
+            known = {field.name for field in fields(cls)}
+            if values.keys() != known:
+                raise ValueError(f"keys missing or unknown: {sorted(values.keys() ^ known)}")
+            return cls(**values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise WeightsMismatch(
+                f"the configuration inside the weights is of no network of this version ({error}): "
+                "use weights saved by this version"
+            ) from error
+
+
+CONFIGS = {
+    config.name: config
+    for config in (
+        VillsConfig("vills-tiny", channels=192, heads=3, dimension=256),
+        VillsConfig("vills-small", channels=384, heads=6, dimension=384, adapter_channels=96),
+        VillsConfig("vills-base", channels=768, heads=12, dimension=768, adapter_channels=192),
+    )
+}
+
+
+def find_config(name: str) -> VillsConfig:
+    """The configuration of that name.
+
+    Raises:
+        UnknownEncoder: there is none.
+    """
+    if name not in CONFIGS:
+        raise UnknownEncoder(f"no encoder is called {name!r}: use one of {', '.join(CONFIGS)} or onnx:FILE")
+    return CONFIGS[name]

@@ -1,0 +1,62 @@
+"""A VILLS network behind the encoder interface: arrays in, arrays out, on one device in one precision."""
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.encoder import Clips, Embeddings, Encoder, EncoderCard, FrameMask
+from model.errors import DeviceFailed
+from model.vills.network import Vills
+
+
+class VillsEncoder(Encoder):
+    """Owns the network given to it: moves it to the device and sets it to inference."""
+
+    def __init__(
+        self,
+        card: EncoderCard,
+        network: Vills,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        compile: bool = False,
+    ) -> None:
+        self.card = card
+        self._device = device
+        network = network.to(device).eval().requires_grad_(False)
+        # Nearly all the arithmetic is in here; what fuses, centres and compares stays float32.
+        network.trunk.to(dtype)
+        network.adapters.to(dtype)
+        if compile:
+            network.compile(dynamic=True)
+        self._network = network
+
+    def _encode(self, clips: Clips, mask: FrameMask) -> Embeddings:
+        try:
+            return self._forward(clips, mask)
+        except torch.OutOfMemoryError as error:
+            if len(clips) == 1:
+                raise DeviceFailed(f"{self._device} has no memory left for a single clip: {error}") from error
+        except RuntimeError as error:
+            if self._device.type == "cuda" and "CUDA error" in str(error):
+                # Sticky: every later call in this process would fail the same way.
+                raise DeviceFailed(f"{self._device} failed and the process has to restart: {error}") from error
+            raise
+        # Out of memory, outside the handler so that its traceback keeps no tensors alive: try with half as much.
+        torch.cuda.empty_cache()
+        half = len(clips) // 2
+        halves = [self._encode(clips[:half], mask[:half]), self._encode(clips[half:], mask[half:])]
+        return np.concatenate(halves)
+
+    @torch.inference_mode()
+    def _forward(self, clips: Clips, mask: FrameMask) -> Embeddings:
+        pixels = _as_tensor(clips).to(self._device).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W), channels last
+        embeddings = self._network(pixels, _as_tensor(mask).to(self._device))  # (B, D)
+        return cast(Embeddings, embeddings.cpu().numpy())
+
+
+def _as_tensor(array: np.ndarray) -> Tensor:
+    """Without a copy where possible; torch does not take arrays that may not be written to."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

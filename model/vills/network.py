@@ -1,0 +1,81 @@
+"""The VILLS network: one ViT for images and clips, temporal adapters (UFLA), part queries (LSE), one embedding."""
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from model.layers.clip_layout import ClipLayout
+from model.layers.neck import BatchNormNeck
+from model.layers.part_pool import PartPool
+from model.layers.temporal_adapter import TemporalAdapter
+from model.vills.config import VillsConfig
+
+
+class Vills(nn.Module):
+    """Clips of person crops to unit vectors. An image is a clip of one frame and takes the same path.
+
+    Letters: B clips, T frames, F real frames of all clips, L patch tokens, C channels, K parts, D embedding.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: VillsConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = VisionTransformer(
+            img_size=(config.height, config.width),
+            patch_size=config.patch,
+            embed_dim=config.channels,
+            depth=config.depth,
+            num_heads=config.heads,
+            num_classes=0,
+            global_pool="",
+            drop_path_rate=config.drop_path,
+        )
+        # The position table is read as `grid` rows and columns, never as a square.
+        assert self.trunk.patch_embed.grid_size == config.grid
+        self.adapters = nn.ModuleDict(
+            {str(block): TemporalAdapter(config.channels, config.adapter_channels) for block in config.adapter_blocks}
+        )
+        self.parts = PartPool(config.channels, config.parts)
+        self.fuse = nn.Linear((1 + config.parts) * config.channels, config.dimension)
+        self.neck = BatchNormNeck(config.dimension)
+        # Of pixel values 0-255. Not in the weights' tensors: they are part of the configuration.
+        self.register_buffer("mean", 255 * torch.tensor(config.mean)[:, None, None], persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(config.std)[:, None, None], persistent=False)
+
+    def forward(self, clips: Tensor, mask: Tensor) -> Tensor:
+        """Embed clips: RGB 0-255, uint8 or float, (B, T, 3, H, W), and bool mask (B, T) -> (B, D), unit length."""
+        embedding: Tensor = self.neck(self.features(clips, mask))
+        return embedding
+
+    def features(self, clips: Tensor, mask: Tensor) -> Tensor:
+        """What the neck is given: (B, T, 3, H, W), (B, T) -> (B, D), float32, of any length."""
+        layout = ClipLayout(mask)
+        tokens = self.tokens(self.normalise(layout.pack(clips)), layout)  # (F, 1 + L, C)
+        return layout.mean(self.frame_features(tokens))  # (B, D)
+
+    def normalise(self, frames: Tensor) -> Tensor:
+        """Pixels 0-255 to what the trunk is fed, in its precision: (F, 3, H, W), same shape out."""
+        return (frames - self.mean).div_(self.std).to(self.trunk.pos_embed.dtype)
+
+    def tokens(self, frames: Tensor, layout: ClipLayout) -> Tensor:
+        """[CLS] and patch tokens of each real frame: (F, 3, H, W) -> (F, 1 + L, C)."""
+        x = self.trunk.patch_embed(frames)  # (F, L, C)
+        x = self.trunk.norm_pre(self.trunk._pos_embed(x))  # (F, 1 + L, C)
+        for number, block in enumerate(self.trunk.blocks):
+            # An adapter is the first step of its block. Clips of one frame skip it: it would add exactly 0.
+            if str(number) in self.adapters and not layout.is_still:
+                x = x + self.adapters[str(number)](x, layout)
+            x = block(x)
+        tokens: Tensor = self.trunk.norm(x)
+        return tokens
+
+    def frame_features(self, tokens: Tensor) -> Tensor:
+        """[CLS] and part features of each frame, fused: (F, 1 + L, C) -> (F, D), float32."""
+        tokens = tokens.to(self.fuse.weight.dtype)
+        whole, patches = tokens[:, :1], tokens[:, 1:]  # (F, 1, C), (F, L, C)
+        seen = torch.cat([whole, self.parts(patches)], dim=1)  # (F, 1 + K, C)
+        fused: Tensor = self.fuse(seen.flatten(1))  # (F, D)
+        return fused.float()
