@@ -1,0 +1,142 @@
+"""Queries on their way from an api to a worker and back."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+
+from index.entries import Filter
+from index.records.connection import BytesRedis, answered, server_time_ms
+from index.records.keys import GROUP, REPLIES, Keys
+from index.records.slots import Slots
+from index.records.work import stream_rows
+
+REPLY_LIFE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTask:
+    """One query. Pictures are not in it: `crops` names a `.npy` file in the media store, uint8 (n, T, H, W, 3).
+
+    `lengths` are the real frames of each clip, `groups` the clips of each uploaded file. `vector` (float16) takes the
+    place of all three where the query is a track of the gallery. `deadline_ms` is by the server's clock.
+    """
+
+    id: str
+    reply_to: str
+    crops: str | None
+    lengths: list[int]
+    groups: list[int]
+    vector: bytes | None
+    k: int
+    filter: Filter
+    min_score: float | None
+    min_version: int | None
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker says to one query; `payload` is JSON."""
+
+    entry_id: str
+    reply_to: str
+    query_id: str
+    payload: dict[str, Any]
+
+
+class Queries:
+    """The queries of one space."""
+
+    def __init__(self, redis: Redis, space_id: str) -> None:
+        self._redis: BytesRedis = redis
+        self._stream = Keys(space_id).of("QUERY")
+        self._slots = Slots(redis, space_id, "query")
+
+    async def reserve(self, slot_id: str, *, limit: int, ttl_s: float) -> bool:
+        """Take a place in the queue; False when `limit` are taken."""
+        return await self._slots.reserve(slot_id, limit=limit, ttl_s=ttl_s)
+
+    async def release(self, slot_id: str) -> None:
+        """Give the place back."""
+        await self._slots.release(slot_id)
+
+    async def submit(self, task: QueryTask) -> str:
+        """Hand a query to the workers; the id of its entry."""
+        with answered():
+            entry: bytes = await self._redis.xadd(self._stream, _fields(task))
+        return entry.decode()
+
+    async def forget(self, entry_id: str) -> None:
+        """Take a query back: nobody waits for its answer any more."""
+        await self._drop([entry_id])
+
+    async def take(self, consumer: str, count: int, block_ms: int) -> list[tuple[str, QueryTask]]:
+        """New queries, waiting up to `block_ms` for the first."""
+        with answered():
+            reply = await self._redis.xreadgroup(GROUP, consumer, {self._stream: ">"}, count=count, block=block_ms)
+        return _tasks(stream_rows(reply))
+
+    async def take_over(self, consumer: str, count: int, idle_s: float = 5.0) -> list[tuple[str, QueryTask]]:
+        """Queries that another worker took and did not answer; those past their deadline are dropped."""
+        with answered():
+            reply = await self._redis.xautoclaim(self._stream, GROUP, consumer, int(idle_s * 1000), "0", count=count)
+            tasks = _tasks(reply[1])
+            now = await server_time_ms(self._redis) if tasks else 0
+        late = [entry_id for entry_id, task in tasks if task.deadline_ms <= now]
+        if late:
+            await self._drop(late)
+        return [(entry_id, task) for entry_id, task in tasks if entry_id not in late]
+
+    async def answer(self, answers: Sequence[Answer]) -> None:
+        """Send answers and take their queries off the stream, in one round trip."""
+        if not answers:
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for each in answers:
+            body = orjson.dumps(each.payload | {"query_id": each.query_id})
+            pipeline.xadd(REPLIES + each.reply_to, {"answer": body})
+        for reply_to in {each.reply_to for each in answers}:
+            pipeline.expire(REPLIES + reply_to, REPLY_LIFE_S)
+        entries = [each.entry_id for each in answers]
+        pipeline.xack(self._stream, GROUP, *entries)
+        pipeline.xdel(self._stream, *entries)
+        with answered():
+            await pipeline.execute()
+
+    async def _drop(self, entries: Sequence[str]) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.xack(self._stream, GROUP, *entries)
+        pipeline.xdel(self._stream, *entries)
+        with answered():
+            await pipeline.execute()
+
+
+def _fields(task: QueryTask) -> dict[str, bytes]:
+    values = {name: getattr(task, name) for name in QueryTask.__slots__ if name not in ("vector", "filter")}
+    fields = {"task": orjson.dumps(values | {"filter": asdict(task.filter)})}
+    return fields if task.vector is None else fields | {"vector": task.vector}
+
+
+def _tasks(rows: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, QueryTask]]:
+    return [(entry_id.decode(), _task(fields)) for entry_id, fields in rows if fields]
+
+
+def _task(fields: dict[bytes, bytes]) -> QueryTask:
+    values = orjson.loads(fields[b"task"])
+    wanted = values.pop("filter")
+    return QueryTask(**values, vector=fields.get(b"vector"), filter=_filter(wanted))
+
+
+def _filter(values: dict[str, Any]) -> Filter:
+    return Filter(
+        kind=values["kind"],
+        camera_ids=tuple(values["camera_ids"]),
+        from_ms=values["from_ms"],
+        to_ms=values["to_ms"],
+        tags=tuple((name, value) for name, value in values["tags"]),
+        item_ids=tuple(values["item_ids"]),
+        exclude_item_ids=tuple(values["exclude_item_ids"]),
+    )
