@@ -58,7 +58,7 @@ class Vills(nn.Module):
 
     def normalise(self, frames: Tensor) -> Tensor:
         """Pixels 0-255 to what the trunk is fed, in its precision: (F, 3, H, W), same shape out."""
-        return (frames - self.mean).div_(self.std).to(self.trunk.pos_embed.dtype)
+        return (frames - self.mean).div_(self.std).to(self.trunk.patch_embed.proj.weight.dtype)
 
     def tokens(self, frames: Tensor, layout: ClipLayout) -> Tensor:
         """[CLS] and patch tokens of each real frame: (F, 3, H, W) -> (F, 1 + L, C)."""
