@@ -3,11 +3,14 @@
 Nothing is registered at import. Labels never carry ids, only values from short, known lists.
 """
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 STAGES: Final = ("decode", "queue", "encode", "search", "metadata")
@@ -139,4 +142,73 @@ def without_created(registry: CollectorRegistry) -> list[Metric]:
         kept = Metric(family.name, family.documentation, family.type)
         kept.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
         families.append(kept)
+    return families
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFigures:
+    """Gauges of the whole service, the same from every api: dashboards show them with `max`."""
+
+    queue_items: Mapping[str, int]
+    queue_oldest_s: Mapping[str, float]
+    slots_used: Mapping[str, int]
+    dead_letters: int
+    gallery_tracks: Mapping[str, int]
+    gallery_version: int
+    log_lag: Mapping[str, int]  # by process
+    workers_ready: int
+    durable: bool
+    space: Mapping[str, str]
+
+
+def server_gauges(figures: ServerFigures | None) -> list[Metric]:
+    """Families of the gauges read from the store at the moment of the scrape. None: the store is away."""
+    families = [_gauge("vills_store_up", "1 while the store answers.", "", {"": 0.0 if figures is None else 1.0})]
+    if figures is None:
+        return families
+    info = GaugeMetricFamily("vills_space_info", "Always 1; the labels name the space.", labels=list(figures.space))
+    info.add_metric(list(figures.space.values()), 1)
+    return [
+        *families,
+        info,
+        _gauge("vills_queue_items", "Entries that wait or run.", "queue", figures.queue_items),
+        _gauge("vills_queue_oldest_seconds", "Age of the oldest entry, 0 if none.", "queue", figures.queue_oldest_s),
+        _gauge("vills_slots_used", "Slots taken, of those that bound a queue.", "queue", figures.slots_used),
+        _gauge("vills_dead_letters", "Jobs that failed for good.", "", {"": figures.dead_letters}),
+        _gauge("vills_gallery_tracks", "Tracks in the records.", "kind", figures.gallery_tracks),
+        _gauge("vills_gallery_version", "Position of the newest log entry.", "", {"": figures.gallery_version}),
+        _gauge("vills_log_lag_entries", "Log entries a worker has not applied yet.", "process", figures.log_lag),
+        _gauge("vills_workers_ready", "Workers that can answer queries.", "", {"": figures.workers_ready}),
+        _gauge("vills_durable", "1 where what is acknowledged is on disk.", "", {"": float(figures.durable)}),
+    ]
+
+
+def _gauge(name: str, documentation: str, label: str, samples: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=[label] if label else [])
+    for value_of_label, value in samples.items():
+        family.add_metric([value_of_label] if label else [], value)
+    return family
+
+
+def merge(families: Iterable[Metric]) -> list[Metric]:
+    """One family a name, with the samples of all that share it, so that HELP and TYPE come once."""
+    merged: dict[str, Metric] = {}
+    for family in families:
+        if family.name in merged:
+            merged[family.name].samples.extend(family.samples)
+        else:
+            merged[family.name] = family
+    return list(merged.values())
+
+
+def labelled(text: str, process: str) -> list[Metric]:
+    """Families out of a process's published text, each sample with the label `process`.
+
+    Raises:
+        ValueError: it is not in the Prometheus text format.
+    """
+    families = []
+    for family in text_string_to_metric_families(text):
+        family.samples = [sample._replace(labels={**sample.labels, "process": process}) for sample in family.samples]
+        families.append(family)
     return families
