@@ -30,7 +30,7 @@ def create(name: Name, scope: Scopes) -> None:
         raise UserError(
             f"the scopes are {', '.join(SCOPES)}, and {', '.join(unknown)} is none of them: name one of those"
         )
-    _, token = _with_keys(lambda keys: keys.create(name, frozenset(scope)))
+    _, token = _with_keys(lambda keys: keys.create(name, scope))
     typer.echo(token)
 
 
@@ -44,7 +44,8 @@ def list_() -> None:
 @app.command()
 def revoke(key_id: KeyId) -> None:
     """Revoke a key: from now on it opens nothing."""
-    _with_keys(lambda keys: keys.revoke(key_id))
+    if not _with_keys(lambda keys: keys.revoke(key_id)):
+        raise UserError(f"only a key that is there can be revoked, and {key_id} is not: see `vills keys list`")
     typer.echo(f"{key_id} revoked")
 
 
