@@ -1,4 +1,4 @@
-"""Which errors are the user's to cure. They become one line on standard error and exit code 2, without a traceback."""
+"""Which errors are told in one line on standard error, without a traceback, and how the command then exits."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,23 @@ class UserError(Exception):
     """What was asked for cannot be done; the message names rule, value and cure."""
 
 
-def user_errors() -> tuple[type[Exception], ...]:
-    """The errors whose message is all that a person needs. Loads the libraries that define them."""
-    from index.errors import GalleryError
-    from model.errors import ModelError
+def exit_code(error: Exception) -> int | None:
+    """1: something is not there that was there or may come; 2: what was asked for is wrong; None: our own fault.
+
+    The difference matters to `vills up`, which starts an api or a worker again unless it ended with 2.
+    """
+    # Loaded only now: they bring the libraries whose errors they tell.
+    from index.errors import GalleryError, StoreUnavailable
+    from model.errors import DeviceFailed, ModelError
     from service.client.errors import VillsError
     from service.decode.errors import MediaError
     from service.local.errors import LocalError
 
-    return UserError, GalleryError, ModelError, VillsError, MediaError, LocalError
+    if isinstance(error, StoreUnavailable | DeviceFailed):
+        return 1
+    if isinstance(error, VillsError):
+        return 1 if error.status == 0 or error.status >= 500 else 2
+    return 2 if isinstance(error, UserError | GalleryError | ModelError | MediaError | LocalError) else None
 
 
 def settings_with(**overrides: Any) -> "Settings":

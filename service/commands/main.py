@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from service.commands import checking, demonstration, embedding, gallery, keys, serving
-from service.commands.failures import user_errors
+from service.commands.failures import exit_code
 
 app = typer.Typer(
     help="Find every track of a person in a gallery of clips and pictures.",
@@ -52,10 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments, prog_name="vills")
     except Exception as error:
-        if not isinstance(error, user_errors()):
+        code = exit_code(error)
+        if code is None:
             raise
         typer.echo(f"vills: {error}", err=True)
-        sys.exit(2)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

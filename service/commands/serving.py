@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands.failures import settings_with
+from service.commands.failures import UserError, settings_with
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of media, snapshots and the store. [VILLS_DATA_DIR]")]
 Host = Annotated[str | None, typer.Option(help="Address the api listens on. [VILLS_HOST]")]
@@ -35,9 +35,14 @@ def up(
 
 def api(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     """Run one api process. It needs VILLS_REDIS_URL."""
-    from service.api.build import run
+    from service.api.run import run
 
-    run(settings_with(data_dir=data_dir, host=host, port=port))
+    settings = settings_with(data_dir=data_dir, host=host, port=port)
+    if settings.redis_url is None:
+        raise UserError(
+            "an api by itself needs a store: set VILLS_REDIS_URL, or start `vills up`, which brings its own"
+        )
+    run(settings)
 
 
 def worker(data_dir: DataDir = None, encoder: Encoder = None, new_space: NewSpace = None) -> None:

@@ -30,7 +30,7 @@ FINAL = {
     },
 }
 GRACE_S = 5.0  # beyond `drain_s`, before a process that does not stop is killed
-LOOK_AGAIN_S = 0.1
+LOOK_AGAIN_S = 0.25
 
 
 class LocalService:

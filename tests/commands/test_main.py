@@ -46,6 +46,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         (["query", "absent.jpg"], "vills: there is no file or folder absent.jpg"),
         (["embed", "--out", "x.npy"], "vills: embed takes files or a manifest"),
         (["embed", "--out", "x.npy", "--manifest", "absent.csv"], "vills: the manifest absent.csv cannot be read"),
+        (["api"], "vills: an api by itself needs a store"),
         (["keys", "list"], "vills: this needs the store"),
         (["keys", "create", "me", "--scope", "all"], "vills: the scopes are"),
     ],
@@ -76,5 +77,5 @@ def test_a_service_that_is_not_there_is_one_line(
     monkeypatch.setattr("service.client.connection.RECONNECTS", 0)
     with pytest.raises(SystemExit) as caught:
         main(["query", str(tmp_path / "a.bmp"), "--url", "http://127.0.0.1:9"])
-    assert caught.value.code == 2
+    assert caught.value.code == 1
     assert "http://127.0.0.1:9 gave no answer" in capsys.readouterr().err
