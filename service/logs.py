@@ -44,3 +44,4 @@ def set_up_logging(level: str, log_format: Format, **context: str) -> None:
     root.setLevel(level.upper())
     # One line a request is ours to write (middleware); the server's own access log would double it.
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("httpx").setLevel("WARNING")  # of our own client: the service logs the request already
