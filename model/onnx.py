@@ -35,8 +35,8 @@ class OnnxEncoder(Encoder):
             BadModelFile: file or description are missing, unusable or contradict each other.
             DeviceUnavailable: ONNX Runtime cannot use the device.
         """
-        self._feed = read_feed(path.with_suffix(".toml"))
         self._session = open_session(path, device=device)
+        self._feed = read_feed(path.with_suffix(".toml"))
         self._on_cuda = runs_on_cuda(self._session)
         self._batch = _check_graph(self._session, self._feed, path)
         self._input = self._session.get_inputs()[0].name

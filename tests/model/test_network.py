@@ -11,14 +11,17 @@ from torch import Tensor
 from model.vills.network import Vills
 from tests.model.small import SMALL, as_tensor, random_clips, small_network
 
-TIGHT = {"rtol": 0.0, "atol": 2e-6}  # of unit vectors in float32: only the order of sums may differ
-
 
 def embed(network: Vills, clips: Tensor, mask: Tensor | None = None) -> Tensor:
     if mask is None:
         mask = torch.ones(clips.shape[:2], dtype=torch.bool)
     with torch.inference_mode():
         return network(clips, mask)  # type: ignore[no-any-return]
+
+
+def assert_same(got: Tensor, want: Tensor) -> None:
+    """Equal unit vectors of float32 numbers, but for the order of sums."""
+    torch.testing.assert_close(got, want, rtol=0, atol=2e-6)
 
 
 def without_adapters(network: Vills) -> Vills:
@@ -49,7 +52,7 @@ def test_an_image_is_embedded_as_if_there_were_no_adapters(seed: int) -> None:
 def test_copies_of_one_frame_are_that_frame(seed: int, copies: int) -> None:
     network, image = small_network(seed), as_tensor(random_clips(2, 1, seed))
     still = image.expand(-1, copies, -1, -1, -1)
-    torch.testing.assert_close(embed(network, still), embed(network, image), **TIGHT)
+    assert_same(embed(network, still), embed(network, image))
 
 
 @given(seed=st.integers(0, 2**16), frames=st.integers(1, 5), padding=st.integers(1, 4))
@@ -73,7 +76,7 @@ def test_clips_of_a_batch_do_not_see_each_other() -> None:
     together = embed(network, clips, mask)
     for clip, length in enumerate(lengths.tolist()):
         alone = embed(network, clips[clip : clip + 1, :length])
-        torch.testing.assert_close(together[clip : clip + 1], alone, **TIGHT)
+        assert_same(together[clip : clip + 1], alone)
 
 
 def test_the_order_of_frames_matters() -> None:
@@ -84,7 +87,7 @@ def test_the_order_of_frames_matters() -> None:
 
 def test_without_adapters_the_order_would_not_matter() -> None:
     network, clips = without_adapters(small_network()), as_tensor(random_clips(2, 4))
-    torch.testing.assert_close(embed(network, clips), embed(network, clips.flip(1)), **TIGHT)
+    assert_same(embed(network, clips), embed(network, clips.flip(1)))
 
 
 @pytest.mark.parametrize("fresh", [True, False], ids=["fresh weights", "random weights"])
@@ -121,7 +124,7 @@ def test_part_attention_sums_to_one_and_parts_differ() -> None:
     pooled = network.parts(tokens)
     literal = torch.stack(
         [
-            torch.stack([sum(a * t for a, t in zip(weights, frame, strict=True)) for weights in part])  # type: ignore[misc]
+            torch.stack([sum(a * t for a, t in zip(weights, frame, strict=True)) for weights in part])
             for part, frame in zip(attention, tokens, strict=True)
         ]
     )
