@@ -96,15 +96,28 @@ class Answerer:
         if not self._view.ready:
             for asked in lot:
                 asked.refuse(503, "index_not_ready", "the index does not fit the records and is rebuilt: try again")
-        open_ones = [asked for asked in lot if asked.refusal is None]
-        payloads = await asyncio.to_thread(search, self._view.gallery, open_ones) if open_ones else []
-        found = dict(zip(map(id, open_ones), payloads, strict=True))
-        answers = [Answer(asked.entry_id, asked.task.reply_to, asked.refusal or found[id(asked)]) for asked in lot]
+        found = await asyncio.to_thread(self._search, [asked for asked in lot if asked.refusal is None])
+        answers = [
+            Answer(asked.entry_id, asked.task.reply_to, asked.task.id, asked.refusal or found[asked]) for asked in lot
+        ]
         await outlast(lambda: self._queries.answer(answers))
         self._answered(lot)
 
+    def _search(self, lot: Sequence[Asked]) -> dict[Asked, dict[str, Any]]:
+        """Search for all at once; if that fails, one by one, so that only the guilty one is refused. For a thread."""
+        gallery = self._view.gallery
+        try:
+            return search(gallery, lot) if lot else {}
+        except Exception as error:
+            if len(lot) > 1:
+                logger.warning("a search for %d queries failed, trying them one by one: %r", len(lot), error)
+                return {asked: answer for each in lot for asked, answer in self._search([each]).items()}
+            logger.exception("a search failed")
+            lot[0].refuse(500, "search_failed", "the search failed on this query; the worker's log says why")
+            return {}
 
-def search(gallery: Gallery, lot: Sequence[Asked]) -> list[dict[str, Any]]:
+
+def search(gallery: Gallery, lot: Sequence[Asked]) -> dict[Asked, dict[str, Any]]:
     """The answers to queries that have their vectors, by one search. For a thread."""
     started = time.monotonic()
     version = gallery.version  # before the search: what it returns is at least as new
@@ -116,8 +129,8 @@ def search(gallery: Gallery, lot: Sequence[Asked]) -> list[dict[str, Any]]:
         [asked.task.min_score for asked in lot],
     )
     search_ms = (time.monotonic() - started) * 1000
-    return [
-        {
+    return {
+        asked: {
             "ok": True,
             "gallery_version": version,
             "partial": False,
@@ -125,4 +138,4 @@ def search(gallery: Gallery, lot: Sequence[Asked]) -> list[dict[str, Any]]:
             "timings_ms": {**asked.timings_ms, "search": search_ms},
         }
         for asked, found in zip(lot, hits, strict=True)
-    ]
+    }

@@ -92,9 +92,7 @@ class Batcher(Generic[Item, Result]):
         self._prepared: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[BaseException | None] = self._loop.create_future()
         self._thread.start()
-        await asyncio.wait({self._prepared, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-        if self._ended.done() and (error := self._ended.result()) is not None:
-            raise error
+        await self._prepared
 
     def submit(
         self, items: Sequence[Item], *, lane: Lane, bucket: int, deadline: float | None = None
@@ -156,6 +154,7 @@ class Batcher(Generic[Item, Result]):
             abandoned = [*(piece.ticket for piece in self._batch), *self._lanes.clear()]
         for ticket in abandoned:
             self._fail(ticket, error or BatcherClosed("the batcher has stopped"))
+        self._tell(_reject, self._prepared, error or BatcherClosed("the batcher has stopped"))
         self._tell(self._ended.set_result, error)
 
     def _next_batch(self) -> list[Piece[Item]] | None:

@@ -22,7 +22,7 @@ from index.records.spaces import Spaces
 from index.records.work import Work
 from index.space import Space
 from index.vectors.gallery import Gallery
-from index.vectors.snapshots import load
+from index.vectors.snapshots import load, prune
 from model.build import build_encoder
 from model.encoder import Encoder, EncoderCard
 from model.errors import DeviceFailed, ModelError
@@ -34,6 +34,7 @@ from service.metrics import WorkerMetrics
 from service.settings import Settings
 from service.worker.batcher import Batcher
 from service.worker.clock import ServerClock
+from service.worker.compaction import Compaction
 from service.worker.encoding import Clip, Vector, encode_clips
 from service.worker.erasures import Erasures
 from service.worker.heartbeats import Heartbeats
@@ -143,6 +144,7 @@ async def build_worker(settings: Settings, redis: Redis, encoder: Encoder, name:
         processes,
         every_entries=settings.snapshot_entries,
         newest=view.version,
+        oldest=await asyncio.to_thread(prune, snapshot_root, space.id, keep=2),
     )
     retries = Retries(work)
     return Worker(
@@ -165,14 +167,16 @@ async def build_worker(settings: Settings, redis: Redis, encoder: Encoder, name:
             metrics,
             _ingest_policy(settings),
             retry_planned=retries.planned,
+            lost=view.erased.set,
         ),
         heartbeats=Heartbeats(name, space.id, processes, view, snapshots, clock, redis, metrics),
         background=(
             LogApplier(log, items, view, lambda: Gallery(space.dimension), name, metrics),
+            Compaction(view),
             snapshots,
             Erasures(name, space.id, Erasure(redis, space.id), log, processes, view, snapshots, media, redis),
             retries,
-            Sweep(media, prefix=QUERY_CROPS_PREFIX, older_than_s=4 * settings.query_deadline_s),
+            Sweep(media, query_prefix=QUERY_CROPS_PREFIX, query_life_s=4 * settings.query_deadline_s),
         ),
         drain_s=settings.drain_s,
     )

@@ -4,6 +4,8 @@ import time
 
 from redis.asyncio import Redis
 
+from index.records.connection import server_time_ms
+
 
 class ServerClock:
     """Milliseconds of Unix time as the server counts them, without asking it each time."""
@@ -12,11 +14,15 @@ class ServerClock:
         self._offset_ms = time.time() * 1000 - time.monotonic() * 1000  # until the first `sync`
 
     async def sync(self, redis: Redis) -> None:
-        """Ask the server; right to within half the round trip."""
+        """Ask the server; right to within half the round trip.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+        """
         before = time.monotonic()
-        seconds, microseconds = await redis.time()
+        server_ms = await server_time_ms(redis)
         middle = (before + time.monotonic()) / 2
-        self._offset_ms = seconds * 1000 + microseconds / 1000 - middle * 1000
+        self._offset_ms = server_ms - middle * 1000
 
     def now_ms(self) -> float:
         return time.monotonic() * 1000 + self._offset_ms

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from model.encoder import Embeddings, Encoder
+from model.encoder import Encoder
 
 Frames = npt.NDArray[np.uint8]  # (T, H, W, 3), RGB
 Vector = npt.NDArray[np.float32]  # (D,), unit length
@@ -30,14 +30,14 @@ def clips_of(crops: npt.NDArray[np.uint8], lengths: Sequence[int]) -> list[Clip]
     return [Clip(frames, length) for frames, length in zip(crops, lengths, strict=True)]
 
 
-def encode_clips(encoder: Encoder) -> Callable[[list[Clip]], Embeddings]:
-    """The core of the batcher: clips of equal T to embeddings (n, D)."""
+def encode_clips(encoder: Encoder) -> Callable[[list[Clip]], list[Vector]]:
+    """The core of the batcher: clips of equal T to an embedding each."""
 
-    def encode(clips: list[Clip]) -> Embeddings:
+    def encode(clips: list[Clip]) -> list[Vector]:
         frames = np.stack([clip.frames for clip in clips])  # B T H W 3
         lengths = np.array([clip.length for clip in clips])
         mask = np.arange(frames.shape[1]) < lengths[:, None]  # B T
-        return encoder.encode(frames, mask)
+        return list(encoder.encode(frames, mask))
 
     return encode
 

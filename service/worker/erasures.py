@@ -17,7 +17,7 @@ from service.worker.view import GalleryView
 
 logger = logging.getLogger(__name__)
 LOOK_S = 3.0  # while an erasure is open: as often as workers report how far they are
-IDLE_S = 30.0  # otherwise; an erasure is a log entry, and that is an event
+IDLE_S = 10.0  # otherwise; an erased track or a lost job cuts it short
 AGAIN_S = 60.0  # after a rewrite that failed
 
 

@@ -5,10 +5,14 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from index.errors import StoreUnavailable
+from index.errors import NotDurable, StoreUnavailable
 from index.records.work import Entry, Lease, Work
+from model.errors import DeviceFailed
+from service.errors import Problem
 from service.metrics import WorkerMetrics
+from service.worker.batcher import BatcherClosed
 from service.worker.item_encoder import ItemEncoder, LostItem, RefusedItem
 from service.worker.outage import outlast
 from service.worker.stopping import unless
@@ -29,11 +33,12 @@ class IngestPolicy:
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """An item under work; `lost` once its lease belongs to somebody else."""
+    """An item under work."""
 
     lease: Lease
     task: asyncio.Task[None]
-    lost: bool = False
+    lost: bool = False  # the lease belongs to somebody else
+    finishing: bool = False  # the script that ends it is under way, and will say whether it is ours
 
 
 class Ingest:
@@ -47,12 +52,15 @@ class Ingest:
         policy: IngestPolicy,
         *,
         retry_planned: Callable[[], None],
+        lost: Callable[[], None],
     ) -> None:
+        """`retry_planned` and `lost` are told when that happens to a job: others have something to do then."""
         self._work = work
         self._item_encoder = item_encoder
         self._metrics = metrics
         self._policy = policy
         self._retry_planned = retry_planned
+        self._tell_lost = lost
         self._running: set[asyncio.Task[None]] = set()
         self._held: list[_Held] = []
         self._freed = asyncio.Event()
@@ -103,32 +111,37 @@ class Ingest:
         held = _Held(lease, task)
         self._held.append(held)
         try:
-            await self._ingest(lease)
+            await self._ingest(held)
         except asyncio.CancelledError:
             if held.lost:
                 task.uncancel()
-                await self._item_encoder.clean_up(lease.item)
-                self._metrics.count_job("lost")
+                await self._lost(lease)
             else:
                 await self._give_back(lease)
                 raise
         finally:
             self._held.remove(held)
 
-    async def _ingest(self, lease: Lease) -> None:
+    async def _ingest(self, held: _Held) -> None:
         """Encode and finish, or note why not."""
+        lease = held.lease
         try:
             track = await self._item_encoder.track_of(lease.item)
-            version = await self._work.finish(lease, [track])
-        except StoreUnavailable as error:
-            # What was written is not known. If it was not, the lease runs out and the job is taken over.
-            logger.warning("job %s: the store went away: %s", lease.entry.job_id, error)
+            held.finishing = True
+            version = await outlast(lambda: self._work.finish(lease, [track]))
+        except NotDurable as error:
+            # It is written and, by all but the disk's word, done; there is nothing to give back.
+            logger.error("job %s: %s", lease.entry.job_id, error)
+            self._metrics.count_job("done")
+        except (DeviceFailed, BatcherClosed):
+            await self._give_back(lease)  # this worker is about to end
         except LostItem:
             await self._lost(lease)
         except RefusedItem as refused:
             await self._refuse(lease, refused)
         except Exception as error:
-            await self._retry(lease, error)
+            detail = f"attempt {lease.attempt} failed with {type(error).__name__}; the worker's log says why"
+            await self._retry(lease, error, Problem(500, "ingest_failed", detail).body())
         else:
             if version is None:
                 await self._lost(lease)
@@ -138,11 +151,15 @@ class Ingest:
     async def _lost(self, lease: Lease) -> None:
         """Erased, cancelled or taken over meanwhile: nothing of it was written, and nothing may stay behind."""
         logger.info("job %s is no longer ours", lease.entry.job_id)
-        self._metrics.count_job("lost")
         await self._item_encoder.clean_up(lease.item)
+        self._metrics.count_job("lost")
+        self._tell_lost()
 
     async def _refuse(self, lease: Lease, refused: RefusedItem) -> None:
         """The media are at fault: no attempt will go better, so the job is dead and its media are erased."""
+        if refused.perhaps_not and lease.attempt == 1:
+            await self._retry(lease, refused, refused.problem)
+            return
         logger.info("job %s: %s", lease.entry.job_id, refused)
         if await outlast(lambda: self._work.fail(lease, refused.problem, retry_in_s=None)) is None:
             await self._lost(lease)
@@ -150,15 +167,9 @@ class Ingest:
         await self._item_encoder.erase_media(lease.item)
         self._metrics.count_job("dead")
 
-    async def _retry(self, lease: Lease, error: Exception) -> None:
+    async def _retry(self, lease: Lease, error: Exception, problem: dict[str, Any]) -> None:
         logger.error("job %s: attempt %d failed", lease.entry.job_id, lease.attempt, exc_info=error)
         delay_s = self._policy.retry_delay_s * 2 ** (lease.attempt - 1)
-        problem = {
-            "status": 500,
-            "code": "ingest_failed",
-            "title": "ingest failed",
-            "detail": f"attempt {lease.attempt} failed with {type(error).__name__}; the worker's log says why",
-        }
         state = await outlast(lambda: self._work.fail(lease, problem, retry_in_s=delay_s))
         if state is None:
             await self._lost(lease)
@@ -168,12 +179,8 @@ class Ingest:
 
     async def _give_back(self, lease: Lease) -> None:
         """The worker stops before the item is done: another one may have it at once."""
-        problem = {
-            "status": 503,
-            "code": "worker_stopped",
-            "title": "worker stopped",
-            "detail": f"the worker stopped during attempt {lease.attempt}; the job is tried again",
-        }
+        detail = f"the worker stopped during attempt {lease.attempt}; the job is tried again"
+        problem = Problem(503, "worker_stopped", detail).body()
         try:
             await self._work.fail(lease, problem, retry_in_s=0)
         except StoreUnavailable:
@@ -183,12 +190,14 @@ class Ingest:
         """Keep the leases of all items under work; stop work on those that are lost."""
         while True:
             await asyncio.sleep(self._policy.renew_s)
-            for held in list(self._held):
-                if held.lost:
-                    continue
-                if not await outlast(lambda lease=held.lease: self._work.renew(lease)) and held in self._held:
-                    held.lost = True
-                    held.task.cancel()
+            for held in [held for held in self._held if not held.finishing]:
+                await self._renew(held)
+
+    async def _renew(self, held: _Held) -> None:
+        ours = await outlast(lambda: self._work.renew(held.lease))
+        if not ours and held in self._held and not held.finishing and not held.lost:
+            held.lost = True
+            held.task.cancel()
 
     async def _drain(self, drain_s: float) -> None:
         if not self._running:

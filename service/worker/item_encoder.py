@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from typing import Any
+from contextlib import ExitStack
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from index.records.items import Item, Items
 from index.records.work import NewTrack
 from model.sampling import Sampling
 from service.decode.crops import Crops, CropSampling
-from service.decode.errors import MediaError
+from service.decode.errors import DecoderFailed, DecoderUnavailable, DecodeTooSlow, MediaError
 from service.decode.pool import DecoderPool
+from service.errors import Problem
 from service.media import MediaStore
 from service.metrics import WorkerMetrics
 from service.worker.batcher import Batcher
@@ -27,11 +28,16 @@ class LostItem(Exception):
 
 
 class RefusedItem(Exception):
-    """The media can never become a track; `problem` is the body to show."""
+    """The media can never become a track; `problem` is the body to show.
 
-    def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem["detail"])
-        self.problem = problem
+    `perhaps_not`: the decoder died or was too slow over it, which something else may have caused. A second attempt
+    tells; nobody's upload is thrown away because the machine had a bad minute.
+    """
+
+    def __init__(self, problem: Problem, *, perhaps_not: bool = False) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem.body()
+        self.perhaps_not = perhaps_not
 
 
 class ItemEncoder:
@@ -86,15 +92,24 @@ class ItemEncoder:
             logger.warning("item %s: the store went away before its files could be looked after", item.id)
 
     async def erase_media(self, item: Item) -> None:
-        await asyncio.to_thread(self._media.delete_tree, f"{self._space_id}/{item.id}")
+        """Take away all files of the item."""
+        try:
+            await asyncio.to_thread(self._media.delete_tree, f"{self._space_id}/{item.id}")
+        except OSError as error:
+            logger.error("item %s: its files could not be erased: %s", item.id, error)
 
     async def _decode(self, item: Item) -> Crops:
         started = time.monotonic()
         try:
-            with self._media.local_path(f"{self._space_id}/{item.id}/original") as path:
-                crops = await self._decoders.crops(path, self._sampling, thumbnail=True)
+            with ExitStack() as stack:
+                copy = self._media.local_path(f"{self._space_id}/{item.id}/original")
+                path = await asyncio.to_thread(stack.enter_context, copy)  # a remote store is read here
+                crops = await self._decoders.crops(path, self._sampling, thumbnail=True, expect=item.kind)
+        except DecoderUnavailable:
+            raise  # not the file's fault
         except MediaError as error:
-            raise RefusedItem(error.body()) from error
+            perhaps_not = isinstance(error, DecoderFailed | DecodeTooSlow)
+            raise RefusedItem(Problem(error.status, error.code, error.detail), perhaps_not=perhaps_not) from error
         except FileNotFoundError as error:
             raise await self._gone(item) from error
         self._metrics.stages.observe("decode", time.monotonic() - started)
@@ -106,7 +121,7 @@ class ItemEncoder:
         except NotFound:
             return LostItem(item.id)
         detail = f"the media of item {item.id} are not in the media store any more: upload it again"
-        return RefusedItem({"status": 410, "code": "media_gone", "title": "media gone", "detail": detail})
+        return RefusedItem(Problem(410, "media_gone", detail))
 
     def _thumbnail_key(self, item: Item) -> str:
         return f"{self._space_id}/{item.id}/{0:04d}.jpg"

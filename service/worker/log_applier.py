@@ -44,8 +44,12 @@ class LogApplier:
 
     async def run(self) -> None:
         """Follow the log until cancelled; the view is fit whenever the gallery is level with the records."""
+        rebuild = False
         while True:
             try:
+                if rebuild:
+                    await self._rebuild()
+                    rebuild = False
                 await self._catch_up()
                 self._view.mark_fit()
                 self._rebuilds_in_a_row = 0
@@ -53,7 +57,7 @@ class LogApplier:
             except (LogGap, ChecksumMismatch) as error:
                 self._view.mark_unfit()
                 logger.warning("the index is rebuilt from the records: %s", error)
-                await self._rebuild()
+                rebuild = True
 
     async def _catch_up(self) -> None:
         """Apply the log up to where the records are now, and compare count and sum there.
@@ -65,7 +69,7 @@ class LogApplier:
         if records.seq < self._view.version:
             raise LogGap(self._view.version, records.seq)
         while self._view.version < records.seq:
-            await self._apply(await outlast(lambda: self._log.read(self._view.version, READ_ENTRIES, BLOCK_MS)))
+            await self._apply(await self._written(self._view.version, records.seq))
         gallery = self._view.gallery
         if gallery.version == records.seq and (gallery.count, gallery.checksum) != (records.count, records.checksum):
             raise ChecksumMismatch(
@@ -112,7 +116,14 @@ class LogApplier:
         end = await self._log.head()
         missed: list[LogEntry] = []
         while head + len(missed) < end:
-            missed += await self._log.read(head + len(missed), READ_ENTRIES, BLOCK_MS)
+            missed += await self._written(head + len(missed), end)
         if missed:
             await asyncio.to_thread(gallery.apply, missed)
         return gallery
+
+    async def _written(self, after: int, end: int) -> list[LogEntry]:
+        """Entries after `after`, of a log known to have come to `end`: none at all is a hole, too."""
+        entries = await outlast(lambda: self._log.read(after, READ_ENTRIES, BLOCK_MS))
+        if not entries:
+            raise LogGap(after, end)
+        return entries

@@ -6,6 +6,8 @@ import logging
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from index.records.connection import answered
+
 logger = logging.getLogger(__name__)
 LOOK_S = 2.0  # a rewrite tells nobody when it is done, so it is looked at this often
 
@@ -19,21 +21,24 @@ async def rewrite_append_only_file(redis: Redis) -> None:
 
     Raises:
         RewriteFailed: the server tried and failed; its log says why.
+        StoreUnavailable: it does not answer.
     """
-    persistence = await redis.info("persistence")
-    if not persistence["aof_enabled"]:
-        return
-    while persistence["aof_rewrite_in_progress"] or persistence.get("aof_rewrite_scheduled"):
-        await asyncio.sleep(LOOK_S)  # that one began before us and may still carry what was erased
-        persistence = await redis.info("persistence")
-    try:
-        await redis.bgrewriteaof()
-    except ResponseError as error:
-        raise RewriteFailed(str(error)) from error
+    with answered():
+        if not (await redis.info("persistence"))["aof_enabled"]:
+            return
+        await _until_idle(redis)  # a rewrite that began before us may still carry what was erased
+        try:
+            await redis.bgrewriteaof()
+        except ResponseError as error:
+            raise RewriteFailed(str(error)) from error
+        if not await _until_idle(redis):
+            raise RewriteFailed("the server could not rewrite its append-only file; its own log says why")
+
+
+async def _until_idle(redis: Redis) -> bool:
+    """Wait until no rewrite is under way or about to be; whether the last one went well."""
     while True:
-        await asyncio.sleep(LOOK_S)
         persistence = await redis.info("persistence")
         if not (persistence["aof_rewrite_in_progress"] or persistence.get("aof_rewrite_scheduled")):
-            break
-    if persistence["aof_last_bgrewrite_status"] != "ok":
-        raise RewriteFailed("the server's last rewrite of its append-only file failed; its own log says why")
+            return bool(persistence["aof_last_bgrewrite_status"] == "ok")
+        await asyncio.sleep(LOOK_S)

@@ -18,7 +18,7 @@ from service.metrics import WorkerMetrics
 from service.worker.answering import Answerer, Asked
 from service.worker.batcher import Batcher, BatcherClosed, DeadlineExceeded, Promised
 from service.worker.clock import ServerClock
-from service.worker.encoding import Clip, NoDirection, Vector, person_vector, unit_mean
+from service.worker.encoding import Clip, Vector, person_vector, unit_mean
 from service.worker.outage import outlast
 from service.worker.query_crops import BadCrops, load_all
 from service.worker.stopping import unless
@@ -119,13 +119,19 @@ class QueryReader:
 
     def _begin_with_vector(self, asked: Asked) -> None:
         now = time.monotonic()
-        stored = np.frombuffer(asked.task.vector or b"", np.float16).astype(np.float32)
         try:
-            asked.vector = unit_mean(stored[None])
-        except NoDirection:
-            asked.refuse(422, "bad_vector", "this query brings neither crops nor a usable vector")
+            asked.vector = self._stored_vector(asked.task.vector or b"")
+        except ValueError as error:
+            asked.refuse(422, "bad_vector", f"this query brings neither crops nor a usable vector: {error}")
         asked.timings_ms = {"queue": max(0.0, now - asked.asked_at) * 1000, "encode": 0.0}
         self._answerer.hand_in(asked)
+
+    def _stored_vector(self, stored: bytes) -> Vector:
+        vector = np.frombuffer(stored, "<f2").astype(np.float32)
+        dimension = self._view.gallery.dimension
+        if len(vector) != dimension:
+            raise ValueError(f"it has {len(vector)} numbers, and the gallery's vectors have {dimension}")
+        return unit_mean(vector[None])
 
     def _begin_with_clips(self, asked: Asked, clips: list[Clip] | BadCrops) -> None:
         if isinstance(clips, BadCrops):

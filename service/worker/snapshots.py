@@ -11,7 +11,7 @@ from index.vectors.snapshots import prune
 from service.worker.view import GalleryView
 
 logger = logging.getLogger(__name__)
-AGAIN_S = 60.0  # after a snapshot that could not be written
+AGAIN_S = 5.0  # after a snapshot that could not be written
 
 
 class Snapshots:
@@ -31,15 +31,17 @@ class Snapshots:
         *,
         every_entries: int,
         newest: int,
+        oldest: int | None,
     ) -> None:
+        """`newest` and `oldest`: log positions of the snapshots on disk, 0 and None without any."""
         self._root = root
         self._space_id = space_id
         self._view = view
         self._log = log
         self._processes = processes
         self._every_entries = every_entries
-        self._newest = newest  # log position of the newest snapshot on disk, 0 without one
-        self._oldest: int | None = None
+        self._newest = newest
+        self._oldest = oldest
         self._needed = 0
         self._asked = asyncio.Event()
 
@@ -56,7 +58,6 @@ class Snapshots:
 
     async def run(self) -> None:
         """Take snapshots until cancelled."""
-        self._oldest = await asyncio.to_thread(prune, self._root, self._space_id, keep=2)
         while True:
             await self._until_due()
             try:
@@ -82,8 +83,9 @@ class Snapshots:
         await self._view.fit()
 
     async def _take(self) -> None:
-        path = await asyncio.to_thread(self._view.gallery.snapshot, self._root, self._space_id)
-        self._newest = int(path.name)
+        if self._view.version > self._newest:
+            path = await asyncio.to_thread(self._view.gallery.snapshot, self._root, self._space_id)
+            self._newest = int(path.name)
         oldest = await asyncio.to_thread(prune, self._root, self._space_id, keep=2)
         if oldest is not None and oldest < self._needed:
             oldest = await asyncio.to_thread(prune, self._root, self._space_id, keep=1)

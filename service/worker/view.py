@@ -16,7 +16,7 @@ class GalleryView:
         self._changed = asyncio.Condition()
         self._ready = asyncio.Event()
         self.readiness_changed = asyncio.Event()  # cleared by the one who reports it
-        self.erased = asyncio.Event()  # a `remove` was applied; cleared by the one who completes proofs
+        self.erased = asyncio.Event()  # perhaps; cleared by the one who completes proofs
 
     @property
     def gallery(self) -> Gallery:

@@ -46,10 +46,11 @@ class Worker:
         await self.decoders.start()
         try:
             await self.batcher.start()
+            await self.decoders.ready()
             try:
                 await self._work(stopping)
             finally:
-                await self.batcher.stop()
+                await self._stop_batcher()
         finally:
             await self.decoders.close()
             await self.heartbeats.end()
@@ -64,3 +65,10 @@ class Worker:
             logger.info("drained")
             for task in running:
                 task.cancel()
+
+    async def _stop_batcher(self) -> None:
+        try:
+            await asyncio.wait_for(self.batcher.stop(), self.drain_s)
+        except TimeoutError:
+            # The thread dies with the process.
+            logger.error("the encoder did not come back within %g s, it is left behind", self.drain_s)

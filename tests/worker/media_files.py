@@ -11,7 +11,7 @@ Colour = tuple[int, int, int]
 RED: Colour = (220, 30, 30)
 GREEN: Colour = (30, 220, 30)
 BLUE: Colour = (30, 30, 220)
-YELLOW: Colour = (220, 220, 30)
+OLIVE: Colour = (125, 125, 30)
 FPS = 10
 
 

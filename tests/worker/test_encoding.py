@@ -11,7 +11,8 @@ from tests.worker.colour_encoder import DIMENSION, SAMPLING, ColourEncoder
 
 def unit_rows(n: int, seed: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     rows = np.random.default_rng(seed).normal(size=(n, 6)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: np.ndarray[tuple[int, int], np.dtype[np.float32]] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
 
 
 def test_padding_frames_do_not_count() -> None:
@@ -19,7 +20,7 @@ def test_padding_frames_do_not_count() -> None:
     crops[0, :2] = 200
     crops[1, :] = 200
     embeddings = encode_clips(ColourEncoder())(clips_of(crops, [2, 4]))
-    assert embeddings.shape == (2, DIMENSION)
+    assert [embedding.shape for embedding in embeddings] == [(DIMENSION,)] * 2
     np.testing.assert_allclose(embeddings[0], embeddings[1], atol=1e-6)
 
 
