@@ -67,15 +67,17 @@ class Keeper:
         self._thread.start()
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the running child.
+        """Send a signal to the running child, and after SIGKILL wait until it is gone.
 
         Raises:
             ProcessLookupError: there is none.
         """
-        pid = self.pid
-        if pid is None:
+        child = self._child
+        if child is None or child.poll() is not None:
             raise ProcessLookupError(f"no {self.program.role} is running")
-        os.kill(pid, number)
+        child.send_signal(number)
+        if number == signal.SIGKILL:
+            child.wait()
 
     def ask_to_stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Start the child no more, and send it the signal. Returns at once."""

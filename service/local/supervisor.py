@@ -60,6 +60,7 @@ class LocalService:
         self._store: EmbeddedStore | None = None
         self._keepers: dict[str, list[Keeper]] = {"api": [], "worker": []}
         self._over = threading.Event()
+        self._patience_s = settings.drain_s + GRACE_S
 
     @property
     def base_url(self) -> str:
@@ -105,7 +106,10 @@ class LocalService:
         return self._add("api", take_ports(self.settings.host, [0])[0])
 
     def wait_ready(self, timeout_s: float | None = None) -> bool:
-        """Wait until every api answers queries; False when the service was asked to stop meanwhile.
+        """Wait until all processes run and every api answers queries; False when it was asked to stop meanwhile.
+
+        What a worker said of itself counts for ten seconds, also when it has died since: after a `kill`, an api may
+        say that it is ready while the queries it takes still wait for the next worker.
 
         Raises:
             ServiceStopped: a process ended for good.
@@ -114,7 +118,7 @@ class LocalService:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         for url in list(self.base_urls):
             with VillsClient(url, timeout_s=5.0, retry_for_s=0.0) as client:
-                while (reasons := _reasons(client)) is not None:
+                while (reasons := self._missing() or _reasons(client)) is not None:
                     if self._over.wait(LOOK_AGAIN_S):
                         return self._raise_failure()
                     if deadline is not None and time.monotonic() >= deadline:
@@ -135,7 +139,9 @@ class LocalService:
         self._over.set()
 
     def kill(self, role: Role, number: signal.Signals = signal.SIGKILL, index: int = 0) -> None:
-        """Send a signal to one process. Without `restart`, one that was killed here may stay dead.
+        """Send a signal to one process; one that is killed is gone when this returns.
+
+        Without `restart`, a process that was killed or stopped here may stay dead.
 
         Raises:
             ProcessLookupError: it is not running.
@@ -145,6 +151,7 @@ class LocalService:
             keeper.send(number)
         else:
             keeper.ask_to_stop(number)
+            keeper.wait(self._patience_s)
 
     def kill_all(self) -> None:
         """Kill every process at once, as a power cut would; `stop` then has nothing to wait for."""
@@ -154,12 +161,11 @@ class LocalService:
     def stop(self) -> None:
         """Stop the apis, then the workers, each after what it has begun, then the store; and free the folder."""
         self._over.set()
-        patience_s = self.settings.drain_s + GRACE_S
         for role in ("api", "worker"):
             for keeper in self._keepers[role]:
                 keeper.ask_to_stop()
             for keeper in self._keepers[role]:
-                keeper.wait(patience_s)
+                keeper.wait(self._patience_s)
         if self._store is not None:
             self._store.stop()
         self._lock.release()
@@ -184,6 +190,11 @@ class LocalService:
         self._keepers[role].append(keeper)
         keeper.start()
         return len(self._keepers[role]) - 1
+
+    def _missing(self) -> str | None:
+        """Roles of which a process is to be started again and does not run yet."""
+        missing = sorted({keeper.program.role for keeper in self._all() if keeper.pid is None})
+        return f"{' and '.join(missing)} not running" if missing and self._restart else None
 
     def _fail(self, reason: str) -> None:
         self.failure = self.failure or reason

@@ -19,7 +19,7 @@ from service.local.lock import holder_of
 from service.local.supervisor import LocalService
 from service.settings import Settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ONNX = Path(__file__).parents[3] / "shared" / "models" / "retail-0248.onnx"
 ENCODER = f"onnx:{ONNX}" if ONNX.exists() else "vills-tiny"
@@ -72,7 +72,7 @@ def test_up_says_where_it_is_and_stops_in_order(tmp_path: Path) -> None:
         children = family(process.pid)
         assert len(children) >= 3
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
         assert psutil.wait_procs(children, timeout=0)[1] == []
     assert holder_of(tmp_path / "data") is None
 
@@ -93,7 +93,7 @@ def test_a_second_up_on_the_same_folder_is_refused(tmp_path: Path) -> None:
         with pytest.raises(FolderInUse), LocalService(settings(tmp_path)):
             pass
         with vills_up(tmp_path) as second:
-            assert second.wait(30) == 2
+            assert second.wait(60) == 2
     lines = (tmp_path / "up.log").read_text().splitlines()
     assert len(lines) == 1
     assert re.match(rf"vills: .*in use by process {os.getpid()}.*VILLS_DATA_DIR", lines[0])
@@ -110,7 +110,7 @@ def test_a_port_in_use_is_refused_and_nothing_is_left_running(tmp_path: Path) ->
 
 def test_an_encoder_that_does_not_exist_ends_up_instead_of_being_tried_for_ever(tmp_path: Path) -> None:
     with vills_up(tmp_path, "--encoder", "no-such-encoder") as process:
-        assert process.wait(60) == 2
+        assert process.wait(120) == 2
     log = (tmp_path / "up.log").read_text()
     assert "no-such-encoder" in log
     assert log.splitlines()[-1].startswith("vills: the worker cannot run with these settings")
@@ -120,20 +120,20 @@ def test_another_encoder_ends_up_with_its_cure(tmp_path: Path) -> None:
     with vills_up(tmp_path) as process:
         assert first_line(process).startswith("ready on")
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
     with vills_up(tmp_path, "--encoder", "vills-tiny" if ENCODER != "vills-tiny" else "vills-small") as process:
-        assert process.wait(60) == 2
+        assert process.wait(120) == 2
     assert "--new-space" in (tmp_path / "up.log").read_text().splitlines()[-1]
 
 
 def test_whoever_is_killed_is_started_again(tmp_path: Path) -> None:
     with LocalService(settings(tmp_path), log=tmp_path / "log") as service:
-        assert service.wait_ready(60)
+        assert service.wait_ready(120)
         for role in ("worker", "api", "store"):
             (before,) = service.pids[role]
             service.kill(role)
-            psutil.wait_procs([psutil.Process(before)] if psutil.pid_exists(before) else [], timeout=10)
-            assert service.wait_ready(60)
+            assert not psutil.pid_exists(before)
+            assert service.wait_ready(120)
             (after,) = service.pids[role]
             assert after != before
     assert service.pids == {"store": [], "api": [], "worker": []}
@@ -141,13 +141,13 @@ def test_whoever_is_killed_is_started_again(tmp_path: Path) -> None:
 
 def test_several_apis_and_workers_serve_one_gallery(tmp_path: Path) -> None:
     with LocalService(settings(tmp_path), apis=2, workers=2, restart=False, log=tmp_path / "log") as service:
-        assert service.wait_ready(90)
+        assert service.wait_ready(120)
         assert len(set(service.base_urls)) == 2
         assert [len(service.pids[role]) for role in ("store", "api", "worker")] == [1, 2, 2]
         service.kill("worker", index=1)
         assert len(service.pids["worker"]) == 1
         assert service.add_worker() == 2
-        assert service.wait_ready(60)
+        assert service.wait_ready(120)
         for url in service.base_urls:
             with VillsClient(url) as vills:
                 assert vills.ready().ready
