@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import psutil
-from index.vectors.gallery import Gallery
-from model.build import build_encoder
 from PIL import Image
 
 from index.entries import Filter, LogEntry, track_digest
+from index.vectors.gallery import Gallery
+from model.build import build_encoder
 from model.encoder import Clips, Encoder
 from service.decode.crops import CropSampling, DecodeLimits
 from service.decode.sniff import HEAD_BYTES, sniff

@@ -3,13 +3,13 @@
 import time
 
 import numpy as np
+
 from index.records.connection import connect
 from index.records.ids import new_id
 from index.records.intake import Intake
 from index.records.items import Item
 from index.records.spaces import Spaces
 from index.records.work import Entry, NewTrack, Work
-
 from model.encoder import EncoderCard
 from service.bench.bare import random_units
 from service.worker.build import space_of

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 BOUNDARY = "vills-bench-4f1c9d"
+HUNG_UP = 999  # counted as the status of a request whose connection was closed without an answer
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
@@ -58,17 +60,22 @@ async def run_load(host: str, port: int, requests: Sequence[bytes], *, concurren
 async def _client(
     host: str, port: int, bodies: "itertools.cycle[bytes]", turns: Iterator[int], result: LoadResult
 ) -> None:
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        for _ in turns:
-            begun = time.perf_counter()
-            writer.write(next(bodies))
-            status, result.last_body = await _answer(reader)
-            result.latencies_s.append(time.perf_counter() - begun)
-            result.statuses[status] += 1
-    finally:
-        writer.close()
-        await writer.wait_closed()
+    connection: Connection | None = None
+    for _ in turns:
+        connection = connection or await asyncio.open_connection(host, port)
+        begun = time.perf_counter()
+        try:
+            connection[1].write(next(bodies))
+            status, result.last_body = await _answer(connection[0])
+        except (ConnectionError, asyncio.IncompleteReadError):
+            status = HUNG_UP
+        result.latencies_s.append(time.perf_counter() - begun)
+        result.statuses[status] += 1
+        if status >= 300:  # refused before its body was read, so the connection is of no further use
+            connection[1].close()
+            connection = None
+    if connection is not None:
+        connection[1].close()
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:

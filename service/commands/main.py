@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands import checking, demonstration, embedding, gallery, keys, serving
+from service.commands import benchmark, checking, demonstration, embedding, gallery, keys, serving
 from service.commands.failures import exit_code
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command()(embedding.embed)
 app.add_typer(keys.app, name="keys")
 app.add_typer(checking.app, name="check")
 app.command()(demonstration.demo)
+app.command()(benchmark.bench)
 
 
 def _show_version(wanted: bool) -> None:
