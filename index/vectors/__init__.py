@@ -1,0 +1,1 @@
+"""The gallery's vectors in FAISS, with the columns that filters look at."""

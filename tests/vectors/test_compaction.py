@@ -1,0 +1,72 @@
+"""Compaction loses nothing, whatever is applied while it runs."""
+
+import numpy as np
+import pytest
+
+from index.entries import Filter
+from index.vectors import gallery as gallery_module
+from index.vectors.compaction import Merged, merge
+from index.vectors.gallery import Gallery
+from tests.vectors.records import DIMENSION, Records, filled, unit
+from tests.vectors.test_applying import assert_same
+
+
+def test_small_segments_become_one_and_the_dead_are_left_out() -> None:
+    records = filled(400)
+    gallery = Gallery(DIMENSION, seal_rows=20)
+    gallery.apply(records.log)
+    before = gallery.bytes()
+    assert gallery.compaction_due
+    gallery.compact()
+    assert not gallery.compaction_due
+    assert gallery.bytes() < before
+    assert_same(gallery, records)
+
+
+def test_a_gallery_of_removed_tracks_gives_its_memory_back() -> None:
+    records = filled(100)
+    gallery = Gallery(DIMENSION, seal_rows=20)
+    empty = gallery.bytes()
+    for track_id in list(records.tracks):
+        records.remove(track_id)
+    gallery.apply(records.log)
+    gallery.compact()
+    assert gallery.bytes() == empty
+    assert_same(gallery, records)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_is_applied_during_a_merge_holds_afterwards(monkeypatch: pytest.MonkeyPatch, everything: bool) -> None:
+    records = Records()
+    for number, vector in enumerate(unit(np.random.default_rng(0), 60)):
+        records.add(f"track-{number}", vector)
+    gallery = Gallery(DIMENSION, seal_rows=10)
+    gallery.apply(records.log)
+
+    def merge_slowly(run: list[gallery_module.Segment]) -> Merged:
+        merged = merge(run)
+        for number in range(60) if everything else (0, 9, 10, 25, *range(30, 40)):
+            records.remove(f"track-{number}")
+        if not everything:
+            records.update("track-11", camera_id="camera-new", span=(1, 2), tags={"site": "new"})
+        for number, vector in enumerate(unit(np.random.default_rng(1), 25)):
+            records.add(f"later-{number}", vector)
+        gallery.apply(records.log)
+        return merged
+
+    monkeypatch.setattr(gallery_module, "merge", merge_slowly)
+    gallery.compact()
+    assert_same(gallery, records)
+    monkeypatch.undo()
+    gallery.compact()
+    assert_same(gallery, records)
+
+
+def test_a_search_that_began_before_sees_the_gallery_as_it_was() -> None:
+    records = filled(50)
+    gallery = Gallery(DIMENSION, seal_rows=10)
+    gallery.apply(records.log)
+    query = unit(np.random.default_rng(2), 1)
+    before = gallery.search(query, 100, [Filter()], [None])
+    gallery.compact()
+    assert gallery.search(query, 100, [Filter()], [None]) == before
