@@ -9,9 +9,9 @@ from index.vectors.columns import Columns
 from index.vectors.segment import Ids, Rows, SealedVectors, Segment
 from index.vectors.state import State
 
-MERGED_ROWS = (
-    32_768  # small enough that a batch of queries finds it in the processor's cache, and to be copied for a change
-)
+# A batch of queries goes through one segment after the other, which is the faster the more of a segment fits the
+# processor's cache; and a change to one row copies the segment's columns.
+MERGED_ROWS = 32_768
 DEAD_FRACTION = 0.125  # of the rows of a segment, above which it is worth copying the others
 
 

@@ -118,4 +118,4 @@ class GalleryAgainstModel(RuleBasedStateMachine):
 
 
 TestGalleryAgainstModel = GalleryAgainstModel.TestCase
-TestGalleryAgainstModel.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+TestGalleryAgainstModel.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)

@@ -1,7 +1,6 @@
 """Snapshots are whole or not there."""
 
 import json
-import logging
 import os
 import shutil
 import subprocess
