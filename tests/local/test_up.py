@@ -17,6 +17,7 @@ from service.client import VillsClient
 from service.local.errors import FolderInUse, PortInUse
 from service.local.lock import holder_of
 from service.local.supervisor import LocalService
+from service.local.valkey import EmbeddedStore
 from service.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -151,3 +152,28 @@ def test_several_apis_and_workers_serve_one_gallery(tmp_path: Path) -> None:
         for url in service.base_urls:
             with VillsClient(url) as vills:
                 assert vills.ready().ready
+
+
+def test_a_signal_during_the_start_stops_it_in_order(tmp_path: Path) -> None:
+    with vills_up(tmp_path) as process:
+        while holder_of(tmp_path / "data") is None:
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+        assert process.stdout is not None and process.stdout.read() == "stopping\n"
+    assert holder_of(tmp_path / "data") is None
+
+
+def test_a_server_of_ones_own_takes_the_place_of_the_embedded_one(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    with EmbeddedStore(tmp_path / "own") as own:
+        outside = settings(tmp_path).model_copy(update={"redis_url": own.url})
+        with LocalService(outside, workers=0, log=tmp_path / "log") as service:
+            with pytest.raises(TimeoutError, match="no worker"):
+                service.wait_ready(5)
+            assert service.pids["store"] == []
+            assert len(service.pids["api"]) == 1
+            with pytest.raises(ProcessLookupError, match="not ours"):
+                service.kill("store")
+        assert own.pid is not None
+    assert not (tmp_path / "data" / "store").exists()
