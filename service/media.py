@@ -33,7 +33,12 @@ class MediaStore:
 
     scratch_dir: Path  # for uploads in progress; a local store has it on its own file system, where a rename is enough
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, scratch_dir: Path | None = None) -> None:
+        """Open the store, making its folder. `scratch_dir` counts only for a store that is no folder.
+
+        Raises:
+            PermissionError: the scratch folder belongs to somebody else.
+        """
         self._fs, root = url_to_fs(url)
         self._root = root.rstrip("/")
         self.is_local = isinstance(self._fs, LocalFileSystem)
@@ -41,8 +46,16 @@ class MediaStore:
             self._folder = Path(self._root or "/").absolute()
             self.scratch_dir = self._folder / _SCRATCH
         else:
-            self.scratch_dir = Path(tempfile.gettempdir()) / f"vills-scratch-{os.getuid()}"
+            self.scratch_dir = scratch_dir or Path(tempfile.gettempdir()) / f"vills-scratch-{os.getuid()}"
         self.scratch_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = self.scratch_dir.stat().st_uid
+        if owner != os.getuid():
+            raise PermissionError(
+                f"the scratch folder {self.scratch_dir} belongs to user {owner}, this process runs as {os.getuid()}: "
+                "uploads must not lie in another user's folder, remove it or give it to this user"
+            )
+        if self.is_local:
+            _sync(self._folder.parent)
 
     # Writing
 
@@ -56,10 +69,13 @@ class MediaStore:
         if local.stat().st_dev != self._folder.stat().st_dev:
             local = Path(shutil.move(local, self._scratch_file()))
         _sync(local)
-        new_parents = self._make_parents(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
         local.replace(target)
-        for folder in (target.parent, *new_parents):
+        # Every folder up to the store's: one that another process made a moment ago may not be on disk yet.
+        for folder in target.parents:
             _sync(folder)
+            if folder == self._folder:
+                break
 
     def write(self, key: str, content: bytes, *, durable: bool = False) -> None:
         """Write a small file: whole or not at all, and on disk when this returns if `durable`."""
@@ -68,15 +84,15 @@ class MediaStore:
             return
         target = self._path(key)
         draft = self._scratch_file()
-        draft.write_bytes(content)
-        if durable:
-            self.put_file(draft, key)
-            return
         try:
-            draft.replace(target)
-        except FileNotFoundError:
-            self._make_parents(target)
-            draft.replace(target)
+            draft.write_bytes(content)
+            if durable:
+                self.put_file(draft, key)
+            else:
+                _rename(draft, target)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
 
     # Reading
 
@@ -88,8 +104,9 @@ class MediaStore:
 
     def open_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
         """Up to `length` bytes from `start` on, in chunks of at most 256 KiB. The file is opened at once."""
-        file = self._path(key).open("rb") if self.is_local else self._fs.open(self._address(key), "rb")
-        return _chunks(file, start, length)
+        chunks = self._chunks(key, start, length)
+        next(chunks)  # opens the file: what is not there is known now, and dropping the iterator closes it
+        return chunks
 
     def size(self, key: str) -> int:
         """Bytes of the file."""
@@ -159,6 +176,15 @@ class MediaStore:
 
     # Addresses
 
+    def _chunks(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        file: BinaryIO = self._path(key).open("rb") if self.is_local else self._fs.open(self._address(key), "rb")
+        with file:
+            yield b""
+            file.seek(start)
+            while length > 0 and (chunk := file.read(min(length, CHUNK_BYTES))):
+                length -= len(chunk)
+                yield chunk
+
     def _address(self, key: str) -> str:
         return f"{self._root}/{_checked(key)}"
 
@@ -167,16 +193,6 @@ class MediaStore:
 
     def _scratch_file(self) -> Path:
         return self.scratch_dir / uuid4().hex
-
-    def _make_parents(self, target: Path) -> list[Path]:
-        """Make the missing folders above `target`. Returns the folders that got a new entry by that."""
-        missing = []
-        folder = target.parent
-        while not folder.is_dir():
-            missing.append(folder)
-            folder = folder.parent
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return [new.parent for new in missing]
 
 
 def _checked(key: str) -> str:
@@ -193,12 +209,12 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _chunks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
-    with file:
-        file.seek(start)
-        while length > 0 and (chunk := file.read(min(length, CHUNK_BYTES))):
-            length -= len(chunk)
-            yield chunk
+def _rename(draft: Path, target: Path) -> None:
+    try:
+        draft.replace(target)
+    except FileNotFoundError:  # the first file in its folder
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.replace(target)
 
 
 def _sweep(folder: Path, before: float) -> int:

@@ -52,6 +52,16 @@ class DecoderPool:
         self._open = False
         await asyncio.gather(*(seat.close() for seat in self._seats))
 
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the children that are up."""
+        return [child.pid for seat in self._seats if (child := seat.present) is not None]
+
+    @property
+    def n_busy(self) -> int:
+        """Children that are at work on a file, or being replaced for a caller who waits."""
+        return len(self._seats) - self._free.qsize() if self._open else 0
+
     async def probe(self, path: Path, *, expect: Kind | None = None) -> Probe:
         """What the file is, by its content: an image is decoded fully, of a video the container and first 8 frames.
 
@@ -104,26 +114,28 @@ class DecoderPool:
     ) -> T:
         """Ask the seat's child; whatever goes wrong other than a plain refusal costs the child its life."""
         child = await seat.child()
-        sound = False
+        fault: str | None = "its caller left"
         try:
             async with asyncio.timeout(self._limits.timeout_s):
                 message = await child.ask(request, most_bytes)
             answer = read(message)
-            sound = True
+            fault = None
             return answer
         except TimeoutError as error:
+            fault = "too slow"
             raise DecodeTooSlow(
                 f"the file was not decoded within {self._limits.timeout_s:g} seconds, which is the limit: "
                 "send a shorter or smaller one"
             ) from error
         except (ChildDied, BadAnswer) as error:
+            fault = str(error)
             raise self._failure(error) from error
         except (MediaError, FileNotFoundError) as error:
-            sound = not isinstance(error, DecoderFailed)
+            fault = str(error) if isinstance(error, DecoderFailed) else None
             raise
         finally:
-            if not sound and self._open:
-                logger.warning("decoder child %d failed and is replaced", child.pid)
+            if fault is not None and self._open:
+                logger.warning("decoder child %d is replaced: %s", child.pid, fault)
                 seat.replace()
 
     def _failure(self, error: Exception) -> MediaError:
@@ -142,6 +154,13 @@ class _Seat:
         self._limits = limits
         self._starting: asyncio.Task[Child] | None = None
         self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def present(self) -> Child | None:
+        """The child, if one is up."""
+        if self._starting is None or not self._starting.done() or _is_lost(self._starting):
+            return None
+        return self._starting.result()
 
     def fill(self) -> None:
         """Start a child in the background."""

@@ -43,11 +43,11 @@ class Child(asyncio.SubprocessProtocol):
             DecoderUnavailable: it did not come up.
         """
         child = cls()
-        loop = asyncio.get_running_loop()
+        greeting = child._message(0)  # before the start: it may be here, or the child dead, as soon as that returns
         try:
-            await loop.subprocess_exec(lambda: child, *_command(limits), stderr=None, env=_environment())
+            await child._spawn(limits)
             async with asyncio.timeout(START_TIMEOUT_S):
-                await child._message(0)
+                await greeting
         except BaseException as error:
             await child.end()
             if not isinstance(error, OSError | ChildDied | TimeoutError):
@@ -57,6 +57,17 @@ class Child(asyncio.SubprocessProtocol):
                 f"({limits.memory_bytes} now), which its libraries count against"
             ) from error
         return child
+
+    async def _spawn(self, limits: DecodeLimits) -> None:
+        loop = asyncio.get_running_loop()
+        spawning = asyncio.ensure_future(
+            loop.subprocess_exec(lambda: self, *_command(limits), stderr=None, env=_environment())
+        )
+        try:
+            await asyncio.shield(spawning)
+        except asyncio.CancelledError:  # a process that is half started could not be ended
+            await spawning
+            raise
 
     @property
     def pid(self) -> int:
@@ -93,7 +104,7 @@ class Child(asyncio.SubprocessProtocol):
         """Kill the process and wait until nothing of it is left."""
         self.kill()
         if self._transport is not None:
-            await self.gone
+            await asyncio.shield(self.gone)
 
     def _message(self, most_bytes: int) -> asyncio.Future[Message]:
         self._most_bytes = most_bytes
@@ -125,7 +136,8 @@ class Child(asyncio.SubprocessProtocol):
         assert self._transport is not None
         self._fail(_ending(self._transport.get_returncode()))
         self._transport.close()
-        self.gone.set_result(None)
+        if not self.gone.done():
+            self.gone.set_result(None)
 
     def _fail(self, reason: str) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -42,6 +42,7 @@ WEBM = Format("video", "video/webm", ".webm", "matroska")
 AVI = Format("video", "video/x-msvideo", ".avi", "avi")
 MPEG_TS = Format("video", "video/mp2t", ".ts", "mpegts")
 MPEG_PS = Format("video", "video/mpeg", ".mpg", "mpeg")
+_MEDIA_TYPES = {each.media_type for each in (JPEG, PNG, WEBP, BMP, MP4, MOV, MATROSKA, WEBM, AVI, MPEG_TS, MPEG_PS)}
 
 
 def sniff(head: bytes) -> Format:
@@ -55,7 +56,7 @@ def sniff(head: bytes) -> Format:
         raise EmptyFile(f"the file is empty; send {ACCEPTED}")
     found = _image(head) or _video(head)
     if found is None:
-        raise UnsupportedMedia(f"the content is {_describe(head)}; accepted are {ACCEPTED}")
+        raise UnsupportedMedia(f"accepted are {ACCEPTED}; the content is {_describe(head)}")
     return found
 
 
@@ -106,7 +107,8 @@ def _is_transport_stream(head: bytes) -> bool:
 def _describe(head: bytes) -> str:
     guess = filetype.guess(head)
     if guess is not None:
-        return str(guess.mime)
+        begun = str(guess.mime)
+        return f"none of these, though it begins like {begun}" if begun in _MEDIA_TYPES else begun
     try:
         text = head.decode().lstrip("\ufeff \t\r\n")
     except UnicodeDecodeError as error:

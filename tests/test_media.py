@@ -1,0 +1,247 @@
+"""The media store: one behaviour on a folder and on another fsspec file system."""
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.media import CHUNK_BYTES, MediaStore
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MediaStore:
+    if request.param == "folder":
+        return MediaStore(str(tmp_path / "media"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return MediaStore(f"memory://media-{uuid4().hex}")
+
+
+def upload(store: MediaStore, content: bytes) -> Path:
+    path = store.scratch_dir / uuid4().hex
+    path.write_bytes(content)
+    return path
+
+
+def test_a_file_put_is_there_and_gone_from_where_it_was(store: MediaStore) -> None:
+    local = upload(store, b"first")
+    store.put_file(local, "space/item/original")
+
+    assert not local.exists()
+    assert store.exists("space/item/original") and store.size("space/item/original") == 5
+    assert store.read("space/item/original") == b"first"
+    store.put_file(upload(store, b"second"), "space/item/original")
+    assert store.read("space/item/original") == b"second"
+    assert list(store.scratch_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_written_bytes_are_read_back(store: MediaStore, durable: bool) -> None:
+    for content in (b"one", b"", b"another"):
+        store.write("space/queries/a.npy", content, durable=durable)
+        assert store.read("space/queries/a.npy") == content
+    assert list(store.scratch_dir.iterdir()) == []
+
+
+def test_ranges(store: MediaStore) -> None:
+    content = os.urandom(3 * CHUNK_BYTES + 17)
+    store.write("a/b", content)
+    for start, length in [(0, 10), (5, 0), (CHUNK_BYTES - 1, 2), (0, len(content)), (len(content) - 3, 99), (10**9, 5)]:
+        chunks = list(store.open_range("a/b", start, length))
+        assert b"".join(chunks) == content[start : start + length]
+        assert all(0 < len(chunk) <= CHUNK_BYTES for chunk in chunks)
+
+
+def test_a_range_left_early_closes_its_file(store: MediaStore) -> None:
+    store.write("a/b", bytes(2 * CHUNK_BYTES))
+    chunks = store.open_range("a/b", 0, 2 * CHUNK_BYTES)
+    next(chunks)
+    del chunks  # an open file would be a ResourceWarning, and so an error
+    unread = store.open_range("a/b", 0, 5)
+    del unread
+
+
+def test_what_is_not_there(store: MediaStore) -> None:
+    reads: list[Callable[[str], object]] = [store.read, store.size, lambda key: store.local_path(key).__enter__()]
+    reads.append(lambda key: store.open_range(key, 0, 1))
+    for read in reads:
+        with pytest.raises(FileNotFoundError):
+            read("no/such/file")
+    assert not store.exists("no/such/file")
+    assert not store.delete("no/such/file")
+    assert store.delete_tree("no/such") == 0
+    assert store.sweep("no/such", 0) == 0
+
+
+def test_deleting(store: MediaStore) -> None:
+    for key in ("space/a/original", "space/a/0000.jpg", "space/a/deep/er", "space/ab/original", "space/b"):
+        store.write(key, b"x")
+
+    assert store.delete("space/b") and not store.exists("space/b")
+    assert store.delete_tree("space/a") == 3
+    assert not store.exists("space/a/original") and not store.exists("space/a/deep/er")
+    assert store.exists("space/ab/original")
+
+
+def test_a_local_path_holds_the_content(store: MediaStore) -> None:
+    store.write("a/b", b"content")
+    with store.local_path("a/b") as path:
+        assert path.read_bytes() == b"content"
+        assert path.is_relative_to(store.scratch_dir) is not store.is_local
+    assert store.read("a/b") == b"content"
+    assert list(store.scratch_dir.iterdir()) == []
+
+
+def test_sweeping_spares_what_is_young_and_elsewhere(store: MediaStore) -> None:
+    for key in ("space/queries/a", "space/queries/b/c", "space/item/original"):
+        store.write(key, b"x")
+
+    assert store.sweep("space/queries", 3600) == 0
+    assert store.sweep("space/queries", -3600) == 2
+    assert store.exists("space/item/original")
+
+
+def test_sweeping_goes_by_the_age_of_each_file(tmp_path: Path) -> None:
+    store = MediaStore(str(tmp_path))
+    for key in ("queries/old", "queries/new"):
+        store.write(key, b"x")
+    hour_ago = time.time() - 3600
+    os.utime(tmp_path / "queries/old", (hour_ago, hour_ago))
+    stale = upload(store, b"from a killed process")
+    os.utime(stale, (hour_ago, hour_ago))
+    upload(store, b"in progress")
+
+    assert store.sweep("queries", 60) == 1
+    assert store.exists("queries/new") and not store.exists("queries/old")
+    assert store.sweep_scratch(60) == 1
+    assert not stale.exists() and len(list(store.scratch_dir.iterdir())) == 1
+
+
+BAD_KEYS = [
+    "",
+    "/",
+    "/etc/passwd",
+    "..",
+    "a/../b",
+    "a//b",
+    "a/",
+    "./a",
+    ".scratch/x",
+    "a/.hidden",
+    "a\\b",
+    "a\0b",
+    "a\n",
+]
+BAD_KEYS += ["é", "a b", "~", "x" * 300, "s3://b/k"]
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+def test_keys_that_lead_elsewhere_are_refused(store: MediaStore, key: str) -> None:
+    local = upload(store, b"x")
+    calls: list[Callable[[], object]] = [
+        lambda: store.put_file(local, key),
+        lambda: store.write(key, b""),
+        lambda: store.read(key),
+        lambda: store.open_range(key, 0, 1),
+        lambda: store.size(key),
+        lambda: store.exists(key),
+        lambda: store.local_path(key).__enter__(),
+        lambda: store.delete(key),
+        lambda: store.delete_tree(key),
+        lambda: store.sweep(key, 0),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="no media key"):
+            call()
+    assert local.exists()
+
+
+@given(key=st.text(alphabet="ab./-_0", min_size=1, max_size=20))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_key_leaves_the_folder(tmp_path: Path, key: str) -> None:
+    store = MediaStore(str(tmp_path / "in" / "media"))
+    try:
+        store.write(key, b"x")
+    except ValueError:
+        return
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["media"]
+    assert store.read(key) == b"x"
+    shutil.rmtree(tmp_path / "in")
+
+
+def test_putting_syncs_the_file_then_every_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a power cut could take is on disk before the call returns: content, name, and the folders above the name."""
+    store = MediaStore(str(tmp_path / "media"))
+    local = upload(store, b"x")
+    calls: list[str] = []
+    replace, fsync = Path.replace, os.fsync
+
+    def recording_replace(self: Path, target: Path) -> Path:
+        calls.append(f"rename to {target.relative_to(tmp_path)}")
+        return replace(self, target)
+
+    def recording_fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path)
+        calls.append(f"sync {'file' if stat.S_ISREG(os.fstat(descriptor).st_mode) else path}")
+        fsync(descriptor)
+
+    monkeypatch.setattr(Path, "replace", recording_replace)
+    monkeypatch.setattr(os, "fsync", recording_fsync)
+    store.put_file(local, "space/item/original")
+
+    assert calls[:2] == ["sync file", "rename to media/space/item/original"]
+    assert calls[2:] == ["sync media/space/item", "sync media/space", "sync media"]
+    calls.clear()
+    store.delete_tree("space/item")
+    assert calls == ["sync media/space"]
+
+
+def test_uploads_from_another_file_system_are_moved(tmp_path: Path) -> None:
+    elsewhere = Path("/dev/shm") / uuid4().hex
+    elsewhere.write_bytes(b"x")
+    store = MediaStore(str(tmp_path))
+    store.put_file(elsewhere, "a/b")
+    assert not elsewhere.exists() and store.read("a/b") == b"x"
+
+
+def test_writers_at_once_never_show_half_a_file(tmp_path: Path) -> None:
+    store = MediaStore(str(tmp_path))
+    contents = [bytes([number]) * 200_000 for number in range(4)]
+
+    def write_and_read(number: int) -> bool:
+        store.write(f"shared/{number % 2}", contents[number % 4])
+        return store.read(f"shared/{number % 2}") in contents
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(write_and_read, range(100)))
+
+
+def test_a_store_is_found_again(tmp_path: Path) -> None:
+    MediaStore(str(tmp_path / "media")).write("a/b", b"x")
+    again = MediaStore(f"file://{tmp_path / 'media'}")
+    assert again.is_local and again.read("a/b") == b"x"
+    assert stat.S_IMODE(again.scratch_dir.stat().st_mode) == 0o700
+
+
+def test_a_scratch_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    with pytest.raises(PermissionError, match="belongs to user"):
+        MediaStore("memory://media", scratch_dir=tmp_path)
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    store = MediaStore(str(tmp_path))
+    store.write("a", b"x")
+    for durable in (False, True):
+        with pytest.raises(OSError, match=r"Not a directory|File exists"):
+            store.write("a/b", b"x", durable=durable)
+    assert list(store.scratch_dir.iterdir()) == []
