@@ -1,0 +1,73 @@
+"""What the README says exists, exists, and the other way round."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from service.api.policy import POLICIES
+from service.commands.main import app
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SOURCES = "\n".join(path.read_text() for path in (ROOT / "service").rglob("*.py"))
+DASHBOARD = ROOT / "docker" / "grafana" / "dashboards" / "vills.json"
+DECLARED = set(re.findall(r'"(vills_[a-z_]+)"', SOURCES))
+
+
+@pytest.mark.parametrize("route", [f"{method} {template}" for method, template in POLICIES])
+def test_every_route_is_in_the_readme(route: str) -> None:
+    assert f"`{route}`" in README
+
+
+def test_every_route_of_the_readme_is_there() -> None:
+    named = set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", README, re.MULTILINE))
+    assert named == {f"{method} {template}" for method, template in POLICIES}
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_every_setting_is_in_the_readme_and_read_somewhere(name: str) -> None:
+    field = Settings.model_fields[name]
+    assert f"| `VILLS_{name.upper()}` |" in README
+    assert field.description and field.description in README
+    uses = len(re.findall(rf"settings\.{name}\b|[\"']{name}[\"']", SOURCES))
+    derived = len(re.findall(rf"self\.{name}\b", (ROOT / "service" / "settings.py").read_text()))
+    assert uses + derived > 0, f"nothing reads the setting {name}"
+
+
+def test_every_setting_of_the_readme_is_there() -> None:
+    named = set(re.findall(r"^\| `VILLS_([A-Z_]+)` \|", README, re.MULTILINE))
+    assert named == {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("metric", sorted(DECLARED))
+def test_every_metric_is_in_the_readme(metric: str) -> None:
+    assert re.search(rf"`{metric}[`{{]", README)
+
+
+def test_every_metric_of_readme_and_dashboard_is_declared() -> None:
+    suffixes = re.compile(r"_(bucket|sum|count)$")
+    dashboard = json.dumps(json.loads(DASHBOARD.read_text())["panels"])
+    named = {suffixes.sub("", name) for name in re.findall(r"\bvills_[a-z_]+", README + dashboard)} - {"vills_"}
+    assert named <= DECLARED
+
+
+def command_names() -> list[str]:
+    group = typer.main.get_command(app)
+    names = []
+    for name, command in getattr(group, "commands", {}).items():
+        names += [f"{name} {each}" for each in getattr(command, "commands", {})] or [name]
+    return names
+
+
+@pytest.mark.parametrize("command", command_names())
+def test_every_command_is_in_the_readme_and_has_help(command: str) -> None:
+    assert f"`vills {command}" in README
+
+
+def test_the_make_targets_of_the_readme_are_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)", README)) <= targets
