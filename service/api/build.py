@@ -69,9 +69,7 @@ async def open_parts(settings: Settings, redis_url: str, process: str) -> AsyncI
         try:
             yield parts
         finally:
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await _end(background)
     finally:
         await decoders.close()
         await redis.aclose()
@@ -165,3 +163,11 @@ async def _sweep(media: MediaStore) -> None:
     else:
         if n_files:
             logger.info("removed stale files", files=n_files)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until all are over: a cancellation can be lost in redis-py while it sets up a connection."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.1)
