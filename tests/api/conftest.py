@@ -1,7 +1,7 @@
 """A real store, real decoders, a real server on a real port; only the worker is a small one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,13 @@ class Api:
     folder: Path
 
     async def upload(
-        self, kind: str, content: bytes, *, wait: float = 10, headers: dict[str, str] | None = None, **fields: str
+        self,
+        kind: str,
+        content: bytes,
+        fields: Mapping[str, str] | None = None,
+        *,
+        wait: float = 10,
+        headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         """POST one file to `/gallery/{kind}s`."""
         return await self.http.post(
@@ -51,7 +57,7 @@ class Api:
 
     async def added(self, kind: str, content: bytes, **fields: str) -> str:
         """The id of an item that is searchable."""
-        response = await self.upload(kind, content, **fields)
+        response = await self.upload(kind, content, fields)
         assert response.status_code == 201, response.text
         item_id: str = response.json()["item_id"]
         return item_id

@@ -12,10 +12,10 @@ from tests.api.samples import BLUE, RED, picture
 
 async def test_the_same_body_gives_the_first_answer(gallery: Api) -> None:
     headers = {"Idempotency-Key": uuid4().hex}
-    first = await gallery.upload("image", picture(RED), headers=headers, camera_id="door")
+    first = await gallery.upload("image", picture(RED), {"camera_id": "door"}, headers=headers)
     keys, files = await gallery.keys(), gallery.files()
 
-    second = await gallery.upload("image", picture(RED), headers=headers, camera_id="door")
+    second = await gallery.upload("image", picture(RED), {"camera_id": "door"}, headers=headers)
 
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
@@ -27,8 +27,8 @@ async def test_another_body_is_a_conflict_and_leaves_nothing(gallery: Api) -> No
     await gallery.upload("image", picture(RED), headers=headers)
     keys, files = await gallery.keys(), gallery.files()
 
-    for content, fields in ((picture(BLUE), {}), (picture(RED), {"camera_id": "hall"})):
-        refused = await gallery.upload("image", content, headers=headers, **fields)
+    for content, fields in ((picture(BLUE), None), (picture(RED), {"camera_id": "hall"})):
+        refused = await gallery.upload("image", content, fields, headers=headers)
         assert (refused.status_code, refused.json()["code"]) == (409, "idempotency_conflict")
         assert "new key" in refused.json()["detail"]
     await eventually(lambda: _holds(gallery, keys, files))

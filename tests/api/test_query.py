@@ -1,6 +1,8 @@
 """Questions and the ways in which they go unanswered."""
 
 import asyncio
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -116,11 +118,15 @@ async def test_two_apis_get_their_own_answers(settings: Settings, redis: Redis, 
 async def test_a_search_is_logged_with_who_and_what_for_and_never_the_picture(gallery: Api) -> None:
     with capture_logs() as lines:
         body = (await gallery.ask(picture(RED), camera_id="door", k="3")).json()
+
+        async def answered_line() -> list[MutableMapping[str, Any]]:
+            return [line for line in lines if line["event"] == "request"]
+
+        [answered] = await eventually(answered_line)
     [searched] = [line for line in lines if line["event"] == "query"]
     assert searched["query_id"] == body["query_id"]
     assert (searched["key"], searched["k"], searched["hits"]) == ("open", 3, 0)
     assert searched["filters"] == {"k": 3, "camera_id": ["door"]}
-    [answered] = [line for line in lines if line["event"] == "request"]
     assert (answered["route"], answered["status"], answered["method"]) == ("/query/image", 200, "POST")
     assert answered["request_id"] == searched["request_id"]
 
