@@ -11,7 +11,7 @@ from service.decode.answers import BadAnswer, read_crops, read_probe
 from service.decode.crops import Box, Crops, CropSampling, DecodeLimits, Kind, Probe
 from service.decode.errors import DecoderFailed, DecoderUnavailable, DecodeTooSlow, MediaError
 from service.decode.process import Child, ChildDied, Message
-from service.decode.wire import MAX_THUMBNAIL_BYTES
+from service.decode.wire import MAX_THUMBNAIL_BYTES, wire_path
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class DecoderPool:
             MediaError: it cannot be used, or is not of the kind expected.
             FileNotFoundError: there is no such file.
         """
-        request = {"do": "probe", "path": str(path.absolute()), "expect": expect}
+        request = {"do": "probe", "path": wire_path(path), "expect": expect}
         return await self._ask(request, 0, read_probe)
 
     async def crops(
@@ -89,7 +89,7 @@ class DecoderPool:
         """
         request = {
             "do": "crops",
-            "path": str(path.absolute()),
+            "path": wire_path(path),
             "expect": expect,
             "sampling": asdict(sampling),
             "box": box,

@@ -4,7 +4,9 @@ A message is `>II` (header bytes, body bytes), the header, the body. Requests ha
 lengths before it keeps a byte: the child reads hostile files, so its word is not trusted either.
 """
 
+import os
 import struct
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -52,6 +54,16 @@ class Cropped(Probed):
     end_s: Seconds
     thumbnail_bytes: int = Field(ge=0, le=MAX_THUMBNAIL_BYTES)
     box: list[Pixels] = Field(min_length=4, max_length=4)
+
+
+def wire_path(path: Path) -> str:
+    """A path as a JSON string: a name is bytes, not always UTF-8, so each byte becomes one character."""
+    return os.fsencode(path.absolute()).decode("latin-1")
+
+
+def path_of(text: str) -> Path:
+    """The path that `wire_path` wrote."""
+    return Path(os.fsdecode(text.encode("latin-1")))
 
 
 def pack(header: dict[str, Any], body_bytes: int = 0) -> bytes:

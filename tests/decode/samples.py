@@ -79,6 +79,7 @@ def write_video(
     times: list[int] | None = None,
     rotation: int = 0,
     n_streams: int = 1,
+    codec: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write frames with the codec that goes with the name's ending. `times`: one for each frame, in 1/rate seconds."""
@@ -86,7 +87,7 @@ def write_video(
     with av.open(str(path), "w", options=options or {}) as container:
         streams = []
         for _ in range(n_streams):
-            stream = container.add_stream(CODECS[path.suffix], rate=rate)
+            stream = container.add_stream(codec or CODECS[path.suffix], rate=rate)
             assert isinstance(stream, VideoStream)
             streams.append(stream)
         for stream in streams:

@@ -1,5 +1,6 @@
 """Videos: which frames come back, and what is refused."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -139,6 +140,20 @@ def test_sound_alone_is_no_video(tmp_path: Path, decoder: Decoder) -> None:
     for ending in (".mp4", ".mkv"):
         with pytest.raises(UnsupportedMedia, match="no video stream, only audio"):
             decoder.probe(write_sound(tmp_path / f"sound{ending}"))
+
+
+def test_an_unaccepted_codec_is_named(tmp_path: Path, decoder: Decoder) -> None:
+    path = write_video(tmp_path / "lossless.mkv", flat_frames(3), codec="ffv1")
+    with pytest.raises(UnsupportedMedia, match="coded as ffv1; accepted are av1, ") as refused:
+        decoder.probe(path)
+    assert refused.value.status == 415
+
+
+def test_names_need_not_be_text(tmp_path: Path, decoder: Decoder) -> None:
+    for name in (b"caf\xe9 100% :file:http:x.mp4", "日本語.mp4".encode()):
+        path = tmp_path / os.fsdecode(name)
+        write_video(tmp_path / "a.mp4", flat_frames(3)).rename(path)
+        assert decoder.crops(path).n_frames == 3
 
 
 def test_the_wrong_kind_is_refused_before_decoding(tmp_path: Path, decoder: Decoder) -> None:
