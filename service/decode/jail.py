@@ -22,12 +22,14 @@ def die_with(parent_pid: int) -> None:
 
 
 def limit(memory_bytes: int) -> None:
-    """No more memory than `memory_bytes` of address space; no core dumps, files written, or programs started."""
+    """No more memory than `memory_bytes` of address space; no core dumps, and no files written.
+
+    RLIMIT_NPROC is left alone: it counts all threads of the user, root's excepted, and FFmpeg starts some.
+    """
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     for what, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
-        (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
