@@ -117,6 +117,7 @@ def test_demo_metrics_and_restart(compose: Compose, tmp_path: Path) -> None:
     assert httpx.get(f"{compose.base_url}/gallery/videos", timeout=10.0).status_code == 401
     key = compose("exec", "-T", "api", "cat", "/data/admin.key").strip()
     with VillsClient(compose.base_url, api_key=key, retry_for_s=60.0) as vills:
+        (tmp_path / "out").mkdir()
         assert show(vills, draw_samples(tmp_path / "drawn"), tmp_path / "out", Console()) == 0
         before = {item.id for item in vills.items("video")}
         assert before
