@@ -1,20 +1,27 @@
 """The connection to Redis or Valkey, and what it promises about the disk."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from index.errors import StoreUnavailable
 
 CONNECT_TIMEOUT_S = 5.0
 START_S = 10.0  # how long a starting server is waited for
-# Longer than any blocking read asks the server to wait: a late answer is not a lost connection.
-ANSWER_TIMEOUT_S = 60.0
+# Longer than any blocking read asks the server to wait (5 s): a late answer is not a lost connection.
+ANSWER_TIMEOUT_S = 20.0
+# A blocking read holds one as long as it waits. Whoever finds none free waits, for a while.
+MOST_CONNECTIONS = 64
+FREE_CONNECTION_TIMEOUT_S = 5.0
 
 # redis-py's types leave open whether answers are str or bytes. Ours are bytes: `connect` asks for no decoding.
 BytesRedis = Any
@@ -46,7 +53,7 @@ def answered() -> Iterator[None]:
     except _AWAY as error:
         raise StoreUnavailable(f"the store did not serve the request ({error}): is it running?") from error
     except exceptions.ResponseError as error:
-        if str(error).startswith(("MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN")):
+        if str(error).startswith(("MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")):
             raise StoreUnavailable(f"the store cannot write now: {error}") from error
         raise
 
@@ -58,19 +65,41 @@ async def connect(url: str) -> Redis:
         StoreUnavailable: it does not answer.
         ValueError: the address is none.
     """
-    redis = Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
-        decode_responses=False,
+        max_connections=MOST_CONNECTIONS,
+        timeout=FREE_CONNECTION_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=ANSWER_TIMEOUT_S,
-        health_check_interval=0,
+        socket_timeout=None,  # see _Prompt
+        protocol=2,
+        # Nothing is sent twice behind the caller's back: what is asked on the second connection (WAITAOF, above all)
+        # would speak of another one's writes.
+        retry=Retry(NoBackoff(), 0),
     )
+    pool.connection_class = type("PromptConnection", (_Prompt, pool.connection_class), {})
+    redis = Redis.from_pool(pool)
     try:
         await _ping(redis)
     except BaseException:
         await redis.aclose()
         raise
     return redis
+
+
+class _Prompt(AbstractConnection):
+    """A connection of which a cancelled task lets go at once, whatever moment it is cancelled at.
+
+    redis-py's own `socket_timeout` wraps each write in `asyncio.wait_for`, which before Python 3.12 forgets a
+    cancellation that arrives together with the result: the task went on for ever, and it cost a task a command.
+    """
+
+    async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await super().send_packed_command(*arguments, **options)
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            return await super().read_response(*arguments, **options)
 
 
 @retry(

@@ -139,15 +139,17 @@ class Items:
         """
         found: list[Item] = []
         last, scanned = cursor, 0
+        everything = not tags and all(each is None for each in (camera_id, from_ms, to_ms, status))
+        chunk = min(limit, CHUNK) if everything else CHUNK
         while scanned < MOST_SCANNED:
-            ids = await self._ids_before(kind, last, CHUNK)
+            ids = await self._ids_before(kind, last, chunk)
             for item in await self.many(ids):
                 last = item.id
                 if _matches(item, camera_id, from_ms, to_ms, status, tags or {}):
                     found.append(item)
                     if len(found) == limit:
                         return found, last
-            if len(ids) < CHUNK:
+            if len(ids) < chunk:
                 return found, None
             last, scanned = ids[-1], scanned + len(ids)
         return found, last
@@ -209,15 +211,14 @@ class Items:
         seq, count, checksum, videos, images = values
         return Statistics(int(seq or 0), int(count or 0), int(checksum or b"0", 16), int(videos or 0), int(images or 0))
 
-    async def scan(self) -> AsyncIterator[Item]:
-        """Every item there is, oldest first within its kind."""
+    async def scan(self) -> AsyncIterator[list[Item]]:
+        """Every item there is, oldest first within its kind, some at a time."""
         for kind in ("video", "image"):
             last = "-"
             while True:
                 with answered():
                     ids = await self._redis.zrangebylex(self._keys.of("ITEMS", kind), last, "+", start=0, num=CHUNK)
-                for item in await self.many(each.decode() for each in ids):
-                    yield item
+                yield await self.many(each.decode() for each in ids)
                 if len(ids) < CHUNK:
                     break
                 last = f"({ids[-1].decode()}"

@@ -33,7 +33,7 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Key names of one space. The braces keep them together on one node of a cluster."""
+    """Key names of one space. They share a slot of a cluster; the events of all spaces do not."""
 
     space_id: str
 

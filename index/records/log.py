@@ -1,6 +1,6 @@
 """The gallery log: every change of the gallery, in order, without holes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -11,11 +11,12 @@ from index.entries import LogEntry, Operation
 from index.errors import LogGap
 from index.records.connection import BytesRedis, answered
 from index.records.ids import track_id
-from index.records.items import Item, Items
+from index.records.items import Items
 from index.records.keys import EVENTS, Keys
-from index.records.work import stream_rows
+from index.records.streams import rows_of
 
 MOST_EVENTS = 4096
+SCANNED_AT_ONCE = 500  # tracks
 
 
 class Log:
@@ -36,30 +37,37 @@ class Log:
         """Up to `count` entries after position `after`, waiting up to `block_ms` for the first.
 
         Raises:
-            LogGap: what follows `after` was trimmed.
+            LogGap: what follows `after` was trimmed, or the log ends before it.
         """
-        with answered():
-            reply = await self._redis.xread({self._stream: f"{after}-0"}, count=count, block=block_ms)
-        entries = [_entry(entry_id, fields) for entry_id, fields in stream_rows(reply)]
-        expected = after + 1
-        for entry in entries:
+        entries = await self._entries(after, count, block_ms)
+        if not entries and (head := await self.head()) != after:
+            # Either it came just after the wait was over, or it was trimmed before we could read it.
+            entries = await self._entries(after, count, None)
+            if not entries:
+                raise LogGap(after, head)
+        for expected, entry in enumerate(entries, after + 1):
             if entry.seq != expected:
                 raise LogGap(expected - 1, entry.seq)
-            expected += 1
         return entries
+
+    async def _entries(self, after: int, count: int, block_ms: int | None) -> list[LogEntry]:
+        with answered():
+            reply = await self._redis.xread({self._stream: f"{after}-0"}, count=count, block=block_ms)
+        return [_entry(entry_id, fields) for entry_id, fields in rows_of(reply)]
 
     async def scan_tracks(self) -> AsyncIterator[LogEntry]:
         """Every track of the records as an `add`, for a rebuild. Note `head` first: tracks come and go meanwhile.
 
         `seq` is the position that added the track; `count` and `checksum` are 0, as a scan has no moment.
         """
-        async for item in self._items.scan():
-            for entry in await self._scan_item(item):
-                yield entry
+        async for items in self._items.scan():
+            ids = [track_id(item.id, ordinal) for item in items for ordinal in range(item.n_tracks)]
+            for first in range(0, len(ids), SCANNED_AT_ONCE):
+                for entry in await self._adds(ids[first : first + SCANNED_AT_ONCE]):
+                    yield entry
 
-    async def _scan_item(self, item: Item) -> list[LogEntry]:
+    async def _adds(self, ids: Sequence[str]) -> list[LogEntry]:
         pipeline = self._redis.pipeline(transaction=False)
-        ids = [track_id(item.id, ordinal) for ordinal in range(item.n_tracks)]
         for each in ids:
             pipeline.hmget(self._keys.of("TRACK", each), ("record", "tags", "vector", "seq"))
         with answered():

@@ -11,7 +11,7 @@ from index.entries import Filter
 from index.records.connection import BytesRedis, answered, server_time_ms
 from index.records.keys import GROUP, REPLIES, Keys
 from index.records.slots import Slots
-from index.records.work import stream_rows
+from index.records.streams import Rows, claim_idle, read_new
 
 REPLY_LIFE_S = 60
 
@@ -75,19 +75,15 @@ class Queries:
 
     async def take(self, consumer: str, count: int, block_ms: int) -> list[tuple[str, QueryTask]]:
         """New queries, waiting up to `block_ms` for the first."""
-        with answered():
-            reply = await self._redis.xreadgroup(GROUP, consumer, {self._stream: ">"}, count=count, block=block_ms)
-        return _tasks(stream_rows(reply))
+        return _tasks(await read_new(self._redis, self._stream, consumer, count, block_ms))
 
     async def take_over(self, consumer: str, count: int, idle_s: float = 5.0) -> list[tuple[str, QueryTask]]:
         """Queries that another worker took and did not answer; those past their deadline are dropped."""
-        with answered():
-            reply = await self._redis.xautoclaim(self._stream, GROUP, consumer, int(idle_s * 1000), "0", count=count)
-            tasks = _tasks(reply[1])
-            now = await server_time_ms(self._redis) if tasks else 0
-        late = [entry_id for entry_id, task in tasks if task.deadline_ms <= now]
+        tasks = _tasks(await claim_idle(self._redis, self._stream, consumer, int(idle_s * 1000), count))
+        now = await server_time_ms(self._redis) if tasks else 0
+        late = {entry_id for entry_id, task in tasks if task.deadline_ms <= now}
         if late:
-            await self._drop(late)
+            await self._drop(sorted(late))
         return [(entry_id, task) for entry_id, task in tasks if entry_id not in late]
 
     async def answer(self, answers: Sequence[Answer]) -> None:
@@ -120,8 +116,8 @@ def _fields(task: QueryTask) -> dict[str, bytes]:
     return fields if task.vector is None else fields | {"vector": task.vector}
 
 
-def _tasks(rows: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, QueryTask]]:
-    return [(entry_id.decode(), _task(fields)) for entry_id, fields in rows if fields]
+def _tasks(rows: Rows) -> list[tuple[str, QueryTask]]:
+    return [(entry_id.decode(), _task(fields)) for entry_id, fields in rows]
 
 
 def _task(fields: dict[bytes, bytes]) -> QueryTask:

@@ -8,7 +8,7 @@ from index.records.keys import Keys
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """One queue: what waits or runs in it, and for how long the oldest has, 0 when it is empty."""
+    """One queue: what waits or runs in it, and for how long the oldest has (a retry: has been due), 0 when empty."""
 
     queue: str  # ingest, query or retry
     items: int
@@ -33,16 +33,27 @@ async def queue_figures(redis: BytesRedis, space_id: str) -> StoreFigures:
         pipeline.xlen(keys.of(name))
         pipeline.xrange(keys.of(name), count=1)
     pipeline.zcard(keys.of("RETRY"))
+    pipeline.zrange(keys.of("RETRY"), 0, 0, withscores=True)
     pipeline.zcard(keys.of("JOBS", "dead"))
     for queue in ("ingest", "query"):
         pipeline.zcount(keys.of("SLOTS", queue), now, "+inf")
     with answered():
-        ingest, first_ingest, query, first_query, retry, dead, ingest_slots, query_slots = await pipeline.execute()
+        (
+            ingest,
+            first_ingest,
+            query,
+            first_query,
+            retry,
+            first_due,
+            dead,
+            ingest_slots,
+            query_slots,
+        ) = await pipeline.execute()
     return StoreFigures(
         queues=[
             QueueFigures("ingest", ingest, _age_s(first_ingest, now)),
             QueueFigures("query", query, _age_s(first_query, now)),
-            QueueFigures("retry", retry, 0.0),
+            QueueFigures("retry", retry, max(0.0, (now - first_due[0][1]) / 1000) if first_due else 0.0),
         ],
         dead_letters=dead,
         slots={"ingest": ingest_slots, "query": query_slots},

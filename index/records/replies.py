@@ -1,5 +1,6 @@
 """What comes back to an api process: answers to its queries, and notifications."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 from index.records.connection import BytesRedis, answered
 from index.records.keys import EVENTS, REPLIES
 
+logger = logging.getLogger(__name__)
 BLOCK_MS = 5000
 READ_AT_ONCE = 500
 
@@ -47,16 +49,29 @@ class Replies:
         Raises:
             StoreUnavailable: the store went away; run it again when it is back.
         """
-        last: dict[Any, Any] = {self._stream: "0", EVENTS: await self._newest_event()}
+        last: dict[str, bytes | str] = {self._stream: "0", EVENTS: await self._newest_event()}
         while True:
             with answered():
                 reply = await self._redis.xread(last, count=READ_AT_ONCE, block=BLOCK_MS)
-            for name, rows in _streams(reply):
+            for stream, rows in reply or ():
+                name = stream.decode()
                 last[name] = rows[-1][0]
-                for _entry_id, fields in rows:
-                    handler(_event(fields) if name == EVENTS else _reply(fields))
+                for _, fields in rows:
+                    self._hand_on(handler, _event if name == EVENTS else _reply, fields)
                 if name == self._stream:
                     await self._forget([entry_id for entry_id, _ in rows])
+
+    def _hand_on(
+        self,
+        handler: Callable[[Reply | Event], None],
+        read: Callable[[dict[bytes, bytes]], Reply | Event],
+        fields: dict[bytes, bytes],
+    ) -> None:
+        """Give one message to the handler. What it fails on must not keep all others from arriving."""
+        try:
+            handler(read(fields))
+        except Exception:
+            logger.exception("a message to %s was dropped", self._stream)
 
     async def _newest_event(self) -> bytes | str:
         with answered():
@@ -66,14 +81,6 @@ class Replies:
     async def _forget(self, entries: list[bytes]) -> None:
         with answered():
             await self._redis.xdel(self._stream, *entries)
-
-
-def _streams(reply: Any) -> list[tuple[str, list[tuple[bytes, dict[bytes, bytes]]]]]:
-    if not reply:
-        return []
-    if isinstance(reply, dict):
-        return [(name.decode(), list(rows[0])) for name, rows in reply.items()]
-    return [(name.decode(), rows) for name, rows in reply]
 
 
 def _reply(fields: dict[bytes, bytes]) -> Reply:

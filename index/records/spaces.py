@@ -1,12 +1,15 @@
 """Which spaces there are, and which one is written to and asked."""
 
-from redis import exceptions
 from redis.asyncio import Redis
 
 from index.errors import NoSpace, SpaceMismatch
 from index.records.connection import BytesRedis, answered
-from index.records.keys import ACTIVE_SPACE, GROUP, SPACES, Keys
+from index.records.keys import ACTIVE_SPACE, SPACES, Keys
+from index.records.scripting import Scripts
+from index.records.streams import make_group
 from index.space import Space
+
+FORGOTTEN_AFTER_MS = 3_600_000  # a live worker reads every few seconds
 
 
 class Spaces:
@@ -33,15 +36,10 @@ class Spaces:
             await self._redis.hset(SPACES, space.id, space.to_json())
             keys = Keys(space.id)
             for stream in (keys.of("INGEST"), keys.of("QUERY")):
-                await self._make_group(stream)
-            await self._redis.set(ACTIVE_SPACE, space.id)
-
-    async def _make_group(self, stream: str) -> None:
-        try:
-            await self._redis.xgroup_create(stream, GROUP, id="0", mkstream=True)
-        except exceptions.ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
+                await make_group(self._redis, stream)
+            if active != space.id:
+                await self._redis.set(ACTIVE_SPACE, space.id)
+        await Scripts(self._redis, keys).run("forget", FORGOTTEN_AFTER_MS)
 
     async def active(self) -> Space:
         """The space in use. Raises NoSpace: no worker has registered one yet."""

@@ -13,12 +13,13 @@ import orjson
 from redis.asyncio import Redis
 
 from index.entries import track_digest
-from index.records.connection import BytesRedis, answered
+from index.records.connection import BytesRedis
 from index.records.ids import track_id
 from index.records.items import Item, item_of
 from index.records.job import JobState
-from index.records.keys import GROUP, Keys
+from index.records.keys import Keys
 from index.records.scripting import Argument, Scripts
+from index.records.streams import Rows, claim_idle, read_new
 
 WAKE_AT_ONCE = 100
 
@@ -68,23 +69,17 @@ class Work:
 
     async def take(self, count: int, block_ms: int) -> list[Entry]:
         """New entries, waiting up to `block_ms` for the first."""
-        with answered():
-            reply = await self._redis.xreadgroup(
-                GROUP, self._consumer, {self._stream: ">"}, count=count, block=block_ms
-            )
-        return _entries(stream_rows(reply))
+        return _entries(await read_new(self._redis, self._stream, self._consumer, count, block_ms))
 
     async def take_over(self, count: int) -> list[Entry]:
         """Entries of workers that let their lease run out."""
-        with answered():
-            reply = await self._redis.xautoclaim(self._stream, GROUP, self._consumer, self._lease_ms, "0", count=count)
-        return _entries(reply[1])
+        return _entries(await claim_idle(self._redis, self._stream, self._consumer, self._lease_ms, count))
 
     async def begin(self, entry: Entry) -> Lease | None:
         """Count the attempt and take the lease; None when there is nothing left to do with this entry.
 
-        That is so when the job was erased, ended, waits under another entry, or used up its attempts, in which case it
-        is dead now, with the problem `attempts_exhausted`.
+        That is so when the entry was taken over by another worker, or the job was erased, ended, waits under another
+        entry, or used up its attempts, in which case it is dead now, with the problem `attempts_exhausted`.
         """
         exhausted = orjson.dumps(
             {
@@ -96,7 +91,8 @@ class Work:
                 f"then POST /jobs/{entry.job_id}/retry",
             }
         )
-        taken = await self._scripts.run("begin", entry.job_id, entry.entry_id, self._max_attempts, exhausted)
+        own = (entry.job_id, entry.entry_id, self._consumer)
+        taken = await self._scripts.run("begin", *own, self._max_attempts, exhausted)
         if taken is None:
             return None
         token, attempt, *fields = taken
@@ -127,7 +123,7 @@ class Work:
     async def fail(self, lease: Lease, problem: dict[str, Any], *, retry_in_s: float | None) -> JobState | None:
         """End the attempt: `retrying` after a while, or `dead` at once (None) or when no attempt is left.
 
-        None when the lease belongs to somebody else.
+        None when the lease belongs to somebody else. Calling again gives the same answer.
         """
         wait = -1 if retry_in_s is None else int(retry_in_s * 1000)
         state = await self._scripts.run_durably("fail", *_fence(lease), orjson.dumps(problem), wait, self._max_attempts)
@@ -151,13 +147,5 @@ def _record(own_id: str, item: Item, track: NewTrack) -> bytes:
     return orjson.dumps(values)
 
 
-def stream_rows(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """The entries of the one stream in the answer of a blocking read, whichever protocol shaped it."""
-    if not reply:
-        return []
-    rows = next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
-    return list(rows)
-
-
-def _entries(rows: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
-    return [Entry(entry_id.decode(), fields[b"job"].decode()) for entry_id, fields in rows if fields]
+def _entries(rows: Rows) -> list[Entry]:
+    return [Entry(entry_id.decode(), fields[b"job"].decode()) for entry_id, fields in rows]

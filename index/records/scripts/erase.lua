@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- ARGV: item, kind, id of the erase job, then the places of the proof: name, state ...
 -- The log position after which the item is gone, or nil when it is not there.
 local item, kind, erasure = ARGV[1], ARGV[2], ARGV[3]
@@ -9,12 +10,12 @@ local job = redis.call('HMGET', JOB .. item, 'state', 'entry')
 drop_entry(job[2])
 redis.call('ZREM', RETRY, item)
 redis.call('ZREM', SLOTS .. 'ingest', item)
+redis.call('ZREM', JOBS .. 'done', item) -- even where the record of a job long done has expired
 if job[1] == 'done' then
-  redis.call('ZREM', JOBS .. 'done', item)
   redis.call('DEL', JOB .. item)
 elseif job[1] then
   redis.call('HINCRBY', JOB .. item, 'token', 1)
-  redis.call('HDEL', JOB .. item, 'error', 'entry')
+  redis.call('HDEL', JOB .. item, 'error', 'entry', 'failed', 'verdict')
   set_state(item, 'cancelled')
   tell('job', item, 'cancelled')
 end
@@ -30,7 +31,8 @@ for ordinal = 0, tonumber(held[2]) - 1 do
 end
 redis.call('DEL', ITEM .. item)
 redis.call('ZREM', ITEMS .. kind, item)
-if held[3] and held[3] ~= '' then redis.call('DEL', held[3]) end
+-- After its 24 hours the same key may belong to another upload.
+if held[3] and held[3] ~= '' and redis.call('HGET', held[3], 'item') == item then redis.call('DEL', held[3]) end
 
 local seq = tonumber(redis.call('HGET', META, 'seq') or 0)
 local key = JOB .. erasure

@@ -1,3 +1,4 @@
+#!lua
 -- ARGV: job, token, stream entry, kind, then for each track: id, record, vector, digest.
 -- The gallery version that holds the item, or nil when the lease belongs to somebody else: then nothing is written.
 local job, token, entry, kind = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -5,8 +6,9 @@ local key = JOB .. job
 if not owns(job, token) then
   -- The same call once more, because its answer was lost on the way.
   local held = redis.call('HMGET', key, 'state', 'token', 'version')
-  if held[1] == 'done' and held[2] == token then return tonumber(held[3]) end
-  return false
+  if held[1] ~= 'done' or held[2] ~= token then return false end
+  redis.call('HSET', key, 'version', held[3]) -- so that WAITAOF speaks of the first call's writes, too
+  return tonumber(held[3])
 end
 local item = redis.call('HGET', key, 'item')
 local tags = redis.call('HGET', ITEM .. item, 'tags')

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- ARGV: erase job, place. Marks the place as done; 1 when the whole proof is, 0 when not, nil when there is no such job.
 local key = JOB .. ARGV[1]
 if redis.call('HEXISTS', key, 'proof:' .. ARGV[2]) == 0 then return false end

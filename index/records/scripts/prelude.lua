@@ -1,6 +1,6 @@
 -- Shared by every script. The names in capitals (META, LOG, ITEM ...) are put before this text by scripting.py.
 -- KEYS[1] is the prefix of the space, KEYS[2] the stream of events.
-local WEEK_S = 604800
+local WEEK_S = 604800 -- a job that ended is remembered for so long
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -31,7 +31,11 @@ local function set_state(job, state)
   if before then redis.call('ZREM', JOBS .. before, job) end
   redis.call('ZADD', JOBS .. state, 0, job)
   redis.call('HSET', key, 'state', state, 'updated', now_ms())
-  if state == 'done' or state == 'cancelled' then redis.call('EXPIRE', key, WEEK_S) end
+  if state == 'done' or state == 'cancelled' then
+    redis.call('EXPIRE', key, WEEK_S)
+    -- Ids begin with their time: names of jobs whose records have expired do not gather.
+    redis.call('ZREMRANGEBYLEX', JOBS .. state, '-', string.format('(%012x', now_ms() - 2 * WEEK_S * 1000))
+  end
 end
 
 -- Count, sum and the log move together: the entry says what the gallery holds after it.

@@ -1,3 +1,4 @@
+#!lua
 -- ARGV: which slots, holder, limit, life in ms. 1: reserved (or already held), 0: all are taken.
 local slots = SLOTS .. ARGV[1]
 local now = now_ms()

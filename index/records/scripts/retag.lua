@@ -1,3 +1,4 @@
+#!lua
 -- ARGV: item, tags. The gallery version with the new tags, or nil when the item is not there.
 local item, tags = ARGV[1], ARGV[2]
 local tracks = redis.call('HGET', ITEM .. item, 'tracks')

@@ -1,3 +1,4 @@
+#!lua
 -- ARGV: job. The state it was found in; 'dead' means that it is queued again, 'erased' that its media are gone.
 local key = JOB .. ARGV[1]
 local held = redis.call('HMGET', key, 'state', 'kind', 'retryable', 'item')

@@ -1,3 +1,4 @@
+#!lua
 -- ARGV: how many at most. Puts due retries back into the stream; ms until the next one is due, -1 for none.
 local now = now_ms()
 for _, job in ipairs(redis.call('ZRANGEBYSCORE', RETRY, '-inf', now, 'LIMIT', 0, ARGV[1])) do
