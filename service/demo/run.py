@@ -83,7 +83,8 @@ def show(client: VillsClient, samples: list[Sample], out: Path, console: Console
     Raises:
         VillsError: the service is not there, or the key does not allow it.
     """
-    encoder = encoder_name(client.version())
+    version = client.version()
+    encoder = encoder_name(version)
     with progress(console, "upload and wait", 2 * len(samples)) as step:
         filled = fill(client, samples, step)
     console.print(f"{len(filled.items)} of {len(samples)} files are searchable, encoder {encoder}", highlight=False)
@@ -94,8 +95,12 @@ def show(client: VillsClient, samples: list[Sample], out: Path, console: Console
         console.print("No question had an answer: put clips or pictures of two people or more into the folder.")
         return 1
     print_hits(console, answers)
-    print_scores(console, client.version().encoder or "encoder", answers, colour_rankings(filled, answers))
+    print_scores(console, encoder, answers, colour_rankings(filled, answers))
+    if version.trained is False:
+        console.print("The encoder is untrained, so its ranks mean nothing: name a trained one in VILLS_ENCODER.")
     note = "green: the person asked for; red: somebody else; grey: not known who it is"
-    write_sheet(out / SHEET, Heading(f"Who is this?  {encoder}", note), answers, client.thumbnail)
+    write_sheet(
+        out / SHEET, Heading(f"Where else does this person appear?  {encoder}", note), answers, client.thumbnail
+    )
     console.print(f"contact sheet: {out / SHEET}")
     return 0

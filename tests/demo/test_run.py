@@ -1,0 +1,55 @@
+"""The demo on a real service, with somebody's own folder."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from service.demo.run import LOG, SHEET, run
+from service.demo.samples import MANIFEST, Sample
+from service.demo.sheet import sheet_size
+from service.settings import Settings
+
+SHARED = Path(__file__).parents[3] / "shared"
+ONNX = SHARED / "models" / "retail-0248.onnx"
+ENCODER = f"onnx:{ONNX}" if ONNX.exists() else "vills-tiny"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(encoder=ENCODER, threads=1, decoders=1)
+
+
+@pytest.fixture
+def folder(few: list[Sample], few_folder: Path, tmp_path: Path) -> Path:
+    """Three people under two cameras without a manifest, a text file and a clip that breaks off."""
+    copy = tmp_path / "mine"
+    shutil.copytree(few_folder, copy, ignore=shutil.ignore_patterns(MANIFEST))
+    (copy / "cam-a" / "readme.txt").write_text("cameras of the gate")
+    (copy / "cam-a" / "broken.mp4").write_bytes(few[0].path.read_bytes()[:300])
+    return copy
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_folder_is_shown_whatever_lies_in_it(
+    settings: Settings, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run(settings, samples=folder, out=out) == 0
+    told = capsys.readouterr().out
+    for expected in ("readme.txt", "broken.mp4", "12 of 13 files are searchable", "image to video", "colour histogram"):
+        assert expected in told
+    assert ("untrained" in told) == (ENCODER == "vills-tiny")
+    with Image.open(out / SHEET) as sheet:
+        assert sheet.size == sheet_size(columns=2, rows=6)
+    assert (out / LOG).stat().st_size > 0
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_starts(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(settings, samples=tmp_path / "nowhere", out=tmp_path / "out") == 2
+    assert "there is no folder" in capsys.readouterr().out
+    assert not (tmp_path / "out" / LOG).exists()
