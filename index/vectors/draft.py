@@ -34,7 +34,7 @@ class Draft:
         self.moved: dict[str, int | None] = {}  # changes to `seq_of`; None: no longer there
         self._sealed = list(state.sealed)
         self._n_growing = len(state.growing)
-        self._copied: set[int] = set()
+        self._copied: set[int] = set()  # places of segments whose columns no reader has
         self._seq_of = seq_of
         self._vocabulary = vocabulary
         self._seal_rows = seal_rows
@@ -61,10 +61,10 @@ class Draft:
         if segment is not None:
             self._sealed.append(segment)
             self._copied.add(len(self._sealed) - 1)
-        self._copied.discard(GROWING)
         self.growing = Growing(self.growing.half(0).shape[0], self._seal_rows)
         self.columns = self.growing.columns
         self._n_growing = 0
+        self._copied.add(GROWING)  # no reader has the new one yet
 
     def state(self) -> State:
         """What readers are to see."""

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.entries import Filter, LogEntry
+from index.entries import Hit, LogEntry
 from index.errors import ChecksumMismatch, LogGap
 from index.vectors.gallery import Gallery
-from tests.vectors.records import DIMENSION, Records, filled, unit
+from tests.vectors.records import DIMENSION, FILTERS, Records, filled, unit
+
+QUERIES = unit(np.random.default_rng(9), len(FILTERS))
 
 
 def assert_same(gallery: Gallery, records: Records) -> None:
@@ -20,10 +22,14 @@ def assert_same(gallery: Gallery, records: Records) -> None:
         len(records.tracks),
         records.checksum,
     )
-    query = unit(np.random.default_rng(9), 2)
-    wanted = [Filter(), Filter(camera_ids=("camera-new",), tags=(("site", "new"),))]
-    found = gallery.search(query, 1000, wanted, [None, None])
-    assert found == [records.search(query[number], 1000, each, None) for number, each in enumerate(wanted)]
+    assert found(gallery) == [
+        records.search(query, 1000, wanted, None) for query, wanted in zip(QUERIES, FILTERS, strict=True)
+    ]
+
+
+def found(gallery: Gallery) -> list[list[Hit]]:
+    """What the gallery answers to one query for each filter."""
+    return gallery.search(QUERIES, 1000, FILTERS, [None] * len(FILTERS))
 
 
 @pytest.mark.parametrize("step", [1, 7, 1000])
@@ -65,13 +71,12 @@ def test_a_gallery_that_would_not_fit_the_records_stays_as_it_was(change: dict[s
     records = filled(40)
     gallery = Gallery(DIMENSION, seal_rows=seal_rows)
     gallery.apply(records.log[:21])
-    query = unit(np.random.default_rng(10), 1)
-    before = gallery.search(query, 100, [Filter()], [None])
+    before = found(gallery)
     wrong = replace(records.log[-1], **change)  # type: ignore[arg-type]
     with pytest.raises(ChecksumMismatch, match="rebuild"):
         gallery.apply([*records.log[21:-1], wrong])
     assert gallery.version == 21
-    assert gallery.search(query, 100, [Filter()], [None]) == before
+    assert found(gallery) == before
     gallery.apply(records.log[21:])
     assert_same(gallery, records)
 
@@ -137,6 +142,24 @@ def test_rebuild_while_the_records_change(data: st.DataObject) -> None:
     gallery = Gallery(DIMENSION, seal_rows=data.draw(st.sampled_from([3, 8, 100])))
     gallery.load_records(data.draw(st.permutations(scanned)), head)
     gallery.apply(records.log[head:])
+    assert_same(gallery, records)
+    gallery.compact()
+    assert_same(gallery, records)
+
+
+def test_rows_come_into_the_order_of_the_log_when_merged() -> None:
+    """A scan may see a late track and miss an early one, which the replay then brings into a later segment."""
+    records = filled(30)
+    late = [track for track in records.tracks.values() if int(track.track_id.split("-")[1]) >= 20]
+    gallery = Gallery(DIMENSION, seal_rows=4)
+    gallery.load_records(late, 0)
+    gallery.apply(records.log)
+    gallery.compact()
+    assert_same(gallery, records)
+    for number in (1, 21):
+        records.update(f"track-{number}", camera_id="camera-1", span=(100, 150), tags={"site": "site-1"})
+        records.remove(f"track-{number + 1}")
+    gallery.apply(records.log)
     assert_same(gallery, records)
 
 

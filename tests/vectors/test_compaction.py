@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from index.entries import Filter
+from index.vectors import compaction
 from index.vectors import gallery as gallery_module
 from index.vectors.compaction import Merged, merge
 from index.vectors.gallery import Gallery
 from index.vectors.segment import Segment
 from tests.vectors.records import DIMENSION, Records, filled, unit
-from tests.vectors.test_applying import assert_same
+from tests.vectors.test_applying import assert_same, found
 
 
 def test_small_segments_become_one_and_the_dead_are_left_out() -> None:
@@ -22,6 +22,18 @@ def test_small_segments_become_one_and_the_dead_are_left_out() -> None:
     assert (due, gallery.compaction_due) == (True, False)
     assert gallery.bytes() < before
     assert_same(gallery, records)
+
+
+def test_merged_segments_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "MERGED_ROWS", 100)
+    records = filled(400)
+    gallery = Gallery(DIMENSION, seal_rows=20)
+    gallery.apply(records.log)
+    gallery.compact()
+    assert_same(gallery, records)
+    sizes = [len(segment) for segment in gallery._state.sealed]
+    assert len(sizes) > 2
+    assert max(sizes) <= 100
 
 
 def test_a_gallery_of_removed_tracks_gives_its_memory_back() -> None:
@@ -63,11 +75,10 @@ def test_what_is_applied_during_a_merge_holds_afterwards(monkeypatch: pytest.Mon
     assert_same(gallery, records)
 
 
-def test_a_search_that_began_before_sees_the_gallery_as_it_was() -> None:
+def test_searches_do_not_notice() -> None:
     records = filled(50)
     gallery = Gallery(DIMENSION, seal_rows=10)
     gallery.apply(records.log)
-    query = unit(np.random.default_rng(2), 1)
-    before = gallery.search(query, 100, [Filter()], [None])
+    before = found(gallery)
     gallery.compact()
-    assert gallery.search(query, 100, [Filter()], [None]) == before
+    assert found(gallery) == before

@@ -13,6 +13,9 @@ from index.vectors.gallery import Gallery
 from index.vectors.snapshots import load
 from tests.vectors.records import DIMENSION, Records
 
+# Snapshots wait for the disk, which would be most of this test's time.
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
 # Eighths have exact products and sums, and few of them make many equal scores.
 eighths = st.lists(st.integers(-4, 4).map(lambda number: number / 8), min_size=DIMENSION, max_size=DIMENSION)
 kinds: st.SearchStrategy[Kind] = st.sampled_from(["video", "image"])
@@ -91,7 +94,7 @@ class GalleryAgainstModel(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        with tempfile.TemporaryDirectory() as root:
+        with tempfile.TemporaryDirectory(dir=IN_MEMORY) as root:
             version = self.gallery.version
             assert self.gallery.snapshot(Path(root), "space").name == f"{version:020d}"
             loaded = load(Path(root), "space", DIMENSION)
@@ -118,4 +121,4 @@ class GalleryAgainstModel(RuleBasedStateMachine):
 
 
 TestGalleryAgainstModel = GalleryAgainstModel.TestCase
-TestGalleryAgainstModel.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestGalleryAgainstModel.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

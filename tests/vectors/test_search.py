@@ -5,24 +5,7 @@ import pytest
 
 from index.entries import Filter
 from index.vectors.gallery import Gallery
-from tests.vectors.records import DIMENSION, Records, filled, unit
-
-FILTERS = [
-    Filter(),
-    Filter(kind="image"),
-    Filter(camera_ids=("camera-1", "camera-new", "never seen")),
-    Filter(camera_ids=("never seen",)),
-    Filter(from_ms=100),
-    Filter(to_ms=100),
-    Filter(from_ms=100, to_ms=300),
-    Filter(tags=(("site", "site-1"),)),
-    Filter(tags=(("site", "site-1"), ("floor", "0"))),
-    Filter(tags=(("site", "new"), ("floor", "0"))),
-    Filter(tags=(("site", "nowhere"),)),
-    Filter(item_ids=("item-3", "item-4", "no item")),
-    Filter(exclude_item_ids=("item-3", "item-4")),
-    Filter(kind="video", camera_ids=("camera-2",), from_ms=0, tags=(("floor", "0"),), exclude_item_ids=("item-1",)),
-]
+from tests.vectors.records import DIMENSION, FILTERS, Records, filled, unit
 
 
 def gallery_of(records: Records, seal_rows: int = 8192) -> Gallery:
