@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import numpy as np
 
 from index.records.queries import Answer, Queries, QueryTask
@@ -62,14 +63,14 @@ class Answerer:
 
     async def run(self) -> None:
         """Answer until cancelled."""
-        async with asyncio.TaskGroup() as waiting_for_versions:
+        async with anyio.create_task_group() as waiting_for_versions:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 lot, self._ready = self._ready, []
                 early = [asked for asked in lot if self._too_early(asked)]
                 for asked in early:
-                    waiting_for_versions.create_task(self._wait_for_version(asked))
+                    waiting_for_versions.start_soon(self._wait_for_version, asked)
                 await self._answer([asked for asked in lot if asked not in early] if early else lot)
 
     def _too_early(self, asked: Asked) -> bool:
@@ -79,9 +80,9 @@ class Answerer:
     async def _wait_for_version(self, asked: Asked) -> None:
         wanted = asked.task.min_version or 0
         left = asked.deadline - time.monotonic() - ANSWER_MARGIN_S
-        try:
-            await asyncio.wait_for(self._view.reached(wanted), max(0.0, left))
-        except TimeoutError:
+        with anyio.move_on_after(max(0.0, left)) as patience:
+            await self._view.reached(wanted)
+        if patience.cancelled_caught:
             have = self._view.version
             asked.refuse(
                 503,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+import anyio
 from redis.asyncio import Redis
 
 from index.errors import StoreUnavailable
@@ -65,11 +66,9 @@ class Erasures:
 
     async def _pause(self, seconds: float) -> None:
         """Wait, or until the next item is erased."""
-        try:
-            await asyncio.wait_for(self._view.erased.wait(), seconds)
-        except TimeoutError:
-            return
-        self._view.erased.clear()
+        with anyio.move_on_after(seconds):
+            await self._view.erased.wait()
+            self._view.erased.clear()
 
     async def _look(self) -> bool:
         """Bring every open erasure as far as it can be now; True while any is open."""

@@ -1,8 +1,8 @@
 """What this worker tells the others, every few seconds and with a short life."""
 
-import asyncio
 import logging
 
+import anyio
 from redis.asyncio import Redis
 
 from index.errors import StoreUnavailable
@@ -18,7 +18,7 @@ LIFE_S = 10.0  # three beats may be late
 
 
 class Heartbeats:
-    """Publishes this worker's report, at once when it becomes ready or ceases to be."""
+    """Publishes this worker's report; at once when it becomes ready or ceases to be, or keeps newer snapshots."""
 
     def __init__(
         self,
@@ -43,24 +43,22 @@ class Heartbeats:
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            changed = self._view.readiness_changed
-            changed.clear()
+            self._view.report_due.clear()
             try:
                 await self._clock.sync(self._redis)
                 await self._publish()
             except StoreUnavailable as error:
                 logger.info("a heartbeat was missed: %s", error)
-            try:
-                await asyncio.wait_for(changed.wait(), EVERY_S)
-            except TimeoutError:
-                continue
+            with anyio.move_on_after(EVERY_S):
+                await self._view.report_due.wait()
 
     async def end(self) -> None:
         """Take the report away: this worker is gone from now on, not in ten seconds."""
-        try:
-            await self._processes.remove(self._name)
-        except StoreUnavailable:
-            logger.info("the last report could not be taken away; it expires by itself")
+        with anyio.move_on_after(EVERY_S, shield=True):
+            try:
+                await self._processes.remove(self._name)
+            except StoreUnavailable:
+                logger.info("the last report could not be taken away; it expires by itself")
 
     async def _publish(self) -> None:
         report = ProcessReport(

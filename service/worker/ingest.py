@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+from anyio.abc import TaskGroup
+
 from index.errors import NotDurable, StoreUnavailable
 from index.records.work import Entry, Lease, Work
 from model.errors import DeviceFailed
@@ -18,6 +21,7 @@ from service.worker.outage import outlast
 from service.worker.stopping import unless
 
 logger = logging.getLogger(__name__)
+GIVE_BACK_S = 5.0  # a job that cannot be given back by then comes free when its lease runs out
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,10 @@ class IngestPolicy:
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """An item under work."""
+    """An item under work. Cancelling `scope` stops work on it, because its lease was lost or the worker stops."""
 
     lease: Lease
-    task: asyncio.Task[None]
+    scope: anyio.CancelScope
     lost: bool = False  # the lease belongs to somebody else
     finishing: bool = False  # the script that ends it is under way, and will say whether it is ours
 
@@ -61,23 +65,23 @@ class Ingest:
         self._policy = policy
         self._retry_planned = retry_planned
         self._tell_lost = lost
-        self._running: set[asyncio.Task[None]] = set()
+        self._n_running = 0
         self._held: list[_Held] = []
         self._freed = asyncio.Event()
         self._next_take_over = 0.0
 
     async def run(self, stopping: asyncio.Event, drain_s: float) -> None:
         """Work until told to stop; then finish what was begun, for `drain_s` at most, and give the rest back."""
-        async with asyncio.TaskGroup() as group:
-            renewing = group.create_task(self._renew_all())
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._renew_all)
             while not stopping.is_set():
                 await self._read(stopping, group)
             await self._drain(drain_s)
-            renewing.cancel()
+            group.cancel_scope.cancel()
 
-    async def _read(self, stopping: asyncio.Event, group: asyncio.TaskGroup) -> None:
+    async def _read(self, stopping: asyncio.Event, group: TaskGroup) -> None:
         self._freed.clear()
-        room = self._policy.most_in_flight - len(self._running)
+        room = self._policy.most_in_flight - self._n_running
         if room <= 0:
             await unless(stopping, self._freed.wait())
             return
@@ -86,9 +90,8 @@ class Ingest:
         except StoreUnavailable:
             return  # stopping, and there is nothing to take anything from
         for entry in entries:
-            task = group.create_task(self._work_on(entry))
-            self._running.add(task)
-            task.add_done_callback(self._ended)
+            self._n_running += 1
+            group.start_soon(self._work_on, entry)
 
     async def _take(self, room: int) -> list[Entry]:
         if time.monotonic() >= self._next_take_over:
@@ -98,29 +101,28 @@ class Ingest:
                 return left_behind
         return await self._work.take(room, self._policy.block_ms)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._freed.set()
-
     async def _work_on(self, entry: Entry) -> None:
-        lease = await outlast(lambda: self._work.begin(entry))
-        task = asyncio.current_task()
-        assert task is not None
-        if lease is None:
-            return
-        held = _Held(lease, task)
+        try:
+            lease = await outlast(lambda: self._work.begin(entry))
+            if lease is not None:
+                await self._hold(lease)
+        finally:
+            self._n_running -= 1
+            self._freed.set()
+
+    async def _hold(self, lease: Lease) -> None:
+        held = _Held(lease, anyio.CancelScope())
         self._held.append(held)
         try:
-            await self._ingest(held)
+            with held.scope:
+                await self._ingest(held)
         except asyncio.CancelledError:
-            if held.lost:
-                task.uncancel()
-                await self._lost(lease)
-            else:
-                await self._give_back(lease)
-                raise
+            await self._give_back(lease)
+            raise
         finally:
             self._held.remove(held)
+        if held.scope.cancelled_caught:
+            await (self._lost(lease) if held.lost else self._give_back(lease))
 
     async def _ingest(self, held: _Held) -> None:
         """Encode and finish, or note why not."""
@@ -181,10 +183,11 @@ class Ingest:
         """The worker stops before the item is done: another one may have it at once."""
         detail = f"the worker stopped during attempt {lease.attempt}; the job is tried again"
         problem = Problem(503, "worker_stopped", detail).body()
-        try:
-            await self._work.fail(lease, problem, retry_in_s=0)
-        except StoreUnavailable:
-            logger.warning("job %s could not be given back; its lease runs out", lease.entry.job_id)
+        with anyio.move_on_after(GIVE_BACK_S, shield=True):
+            try:
+                await self._work.fail(lease, problem, retry_in_s=0)
+            except StoreUnavailable:
+                logger.warning("job %s could not be given back; its lease runs out", lease.entry.job_id)
 
     async def _renew_all(self) -> None:
         """Keep the leases of all items under work; stop work on those that are lost."""
@@ -197,14 +200,19 @@ class Ingest:
         ours = await outlast(lambda: self._work.renew(held.lease))
         if not ours and held in self._held and not held.finishing and not held.lost:
             held.lost = True
-            held.task.cancel()
+            held.scope.cancel()
 
     async def _drain(self, drain_s: float) -> None:
-        if not self._running:
-            return
-        _, late = await asyncio.wait(self._running, timeout=drain_s)
-        for task in late:
-            task.cancel()
-        if late:
-            logger.warning("%d items are given back unfinished", len(late))
-            await asyncio.wait(late)
+        with anyio.move_on_after(drain_s):
+            await self._until_idle()
+        if self._held:
+            logger.warning("%d items are given back unfinished", len(self._held))
+        for held in self._held:
+            held.scope.cancel()
+        with anyio.move_on_after(GIVE_BACK_S):
+            await self._until_idle()
+
+    async def _until_idle(self) -> None:
+        while self._n_running:
+            self._freed.clear()
+            await self._freed.wait()

@@ -123,7 +123,7 @@ class LogApplier:
 
     async def _written(self, after: int, end: int) -> list[LogEntry]:
         """Entries after `after`, of a log known to have come to `end`: none at all is a hole, too."""
-        entries = await outlast(lambda: self._log.read(after, READ_ENTRIES, BLOCK_MS))
+        entries = await outlast(lambda: self._log.read(after, READ_ENTRIES, 1))
         if not entries:
             raise LogGap(after, end)
         return entries

@@ -9,7 +9,8 @@ from redis.exceptions import ResponseError
 from index.records.connection import answered
 
 logger = logging.getLogger(__name__)
-LOOK_S = 2.0  # a rewrite tells nobody when it is done, so it is looked at this often
+# A rewrite tells nobody when it is done. A small file takes milliseconds, a large one minutes: looks grow apart.
+FIRST_LOOK_S, LAST_LOOK_S = 0.1, 3.0
 
 
 class RewriteFailed(Exception):
@@ -37,8 +38,10 @@ async def rewrite_append_only_file(redis: Redis) -> None:
 
 async def _until_idle(redis: Redis) -> bool:
     """Wait until no rewrite is under way or about to be; whether the last one went well."""
+    wait_s = FIRST_LOOK_S
     while True:
         persistence = await redis.info("persistence")
         if not (persistence["aof_rewrite_in_progress"] or persistence.get("aof_rewrite_scheduled")):
             return bool(persistence["aof_last_bgrewrite_status"] == "ok")
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, LAST_LOOK_S)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import anyio
 import numpy as np
 
 from index.errors import StoreUnavailable
@@ -67,12 +68,12 @@ class QueryReader:
 
     async def run(self, stopping: asyncio.Event, drain_s: float) -> None:
         """Serve until told to stop; then finish what was taken, for `drain_s` at most."""
-        async with asyncio.TaskGroup() as group:
-            answering = group.create_task(self._answerer.run())
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._answerer.run)
             while not stopping.is_set():
                 await self._read(stopping)
             await self._drain(drain_s)
-            answering.cancel()
+            group.cancel_scope.cancel()
 
     async def _read(self, stopping: asyncio.Event) -> None:
         """One read, once there is room and a gallery to search in."""
@@ -176,10 +177,9 @@ class QueryReader:
                 self._metrics.stages.observe(stage, ms / 1000)
 
     async def _drain(self, drain_s: float) -> None:
-        try:
-            async with asyncio.timeout(drain_s):
-                while self._in_flight:
-                    self._freed.clear()
-                    await self._freed.wait()
-        except TimeoutError:
+        with anyio.move_on_after(drain_s):
+            while self._in_flight:
+                self._freed.clear()
+                await self._freed.wait()
+        if self._in_flight:
             logger.warning("%d queries are left to other workers", len(self._in_flight))

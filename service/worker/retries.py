@@ -2,6 +2,8 @@
 
 import asyncio
 
+import anyio
+
 from index.records.work import Work
 from service.worker.outage import outlast
 
@@ -25,7 +27,5 @@ class Retries:
             self._planned.clear()
             due_s = await outlast(self._work.wake_retries)
             wait_s = LOOK_S if due_s is None else min(LOOK_S, max(0.0, due_s))
-            try:
-                await asyncio.wait_for(self._planned.wait(), wait_s)
-            except TimeoutError:
-                continue
+            with anyio.move_on_after(wait_s):
+                await self._planned.wait()

@@ -90,6 +90,7 @@ class Snapshots:
         if oldest is not None and oldest < self._needed:
             oldest = await asyncio.to_thread(prune, self._root, self._space_id, keep=1)
         self._oldest = oldest
+        self._view.report_due.set()
         logger.info("snapshot of the index at %d, the older one kept is at %d", self._newest, self.oldest)
 
     async def _cut_log(self) -> None:

@@ -15,7 +15,7 @@ class GalleryView:
         self._gallery = gallery
         self._changed = asyncio.Condition()
         self._ready = asyncio.Event()
-        self.readiness_changed = asyncio.Event()  # cleared by the one who reports it
+        self.report_due = asyncio.Event()  # something others wait for; cleared by the one who reports
         self.erased = asyncio.Event()  # perhaps; cleared by the one who completes proofs
 
     @property
@@ -40,11 +40,11 @@ class GalleryView:
     def mark_unfit(self) -> None:
         """Nothing is answered until `mark_fit`."""
         self._ready.clear()
-        self.readiness_changed.set()
+        self.report_due.set()
 
     def mark_fit(self) -> None:
         self._ready.set()
-        self.readiness_changed.set()
+        self.report_due.set()
 
     async def fit(self) -> None:
         """Wait until the gallery fits the records."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import anyio
+
 from service.decode.pool import DecoderPool
 from service.worker.batcher import Batcher
 from service.worker.encoding import Clip, Vector
@@ -26,7 +28,9 @@ class Background(Protocol):
 class Worker:
     """The parts of one worker, put together by `build`.
 
-    A part that fails ends the whole worker: better restarted than half alive.
+    A part that fails ends the whole worker: better restarted than half alive. Task groups are anyio's here, because
+    they cancel until a task is gone; on Python 3.11 a single cancellation can get lost in `asyncio.wait_for`, which
+    redis-py uses, and the worker would hang instead of ending.
     """
 
     batcher: Batcher[Clip, Vector]
@@ -56,19 +60,19 @@ class Worker:
             await self.heartbeats.end()
 
     async def _work(self, stopping: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(part.run()) for part in (*self.background, self.heartbeats)]
-            running.append(group.create_task(self.batcher.watch()))
-            async with asyncio.TaskGroup() as readers:
-                readers.create_task(self.queries.run(stopping, self.drain_s))
-                readers.create_task(self.ingest.run(stopping, self.drain_s))
+        async with anyio.create_task_group() as parts:
+            for part in (*self.background, self.heartbeats):
+                parts.start_soon(part.run)
+            parts.start_soon(self.batcher.watch)
+            async with anyio.create_task_group() as readers:
+                readers.start_soon(self.queries.run, stopping, self.drain_s)
+                readers.start_soon(self.ingest.run, stopping, self.drain_s)
             logger.info("drained")
-            for task in running:
-                task.cancel()
+            parts.cancel_scope.cancel()
 
     async def _stop_batcher(self) -> None:
-        try:
-            await asyncio.wait_for(self.batcher.stop(), self.drain_s)
-        except TimeoutError:
+        with anyio.move_on_after(self.drain_s, shield=True) as patience:
+            await self.batcher.stop()
+        if patience.cancelled_caught:
             # The thread dies with the process.
             logger.error("the encoder did not come back within %g s, it is left behind", self.drain_s)

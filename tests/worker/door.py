@@ -62,7 +62,10 @@ class Door:
 
     async def close(self) -> None:
         if self._reading is not None:
-            self._reading.cancel()
+            # Again and again: on Python 3.11 a cancellation can get lost in `asyncio.wait_for`.
+            while not self._reading.done():
+                self._reading.cancel()
+                await asyncio.wait({self._reading}, timeout=0.1)
             await asyncio.gather(self._reading, return_exceptions=True)
 
     def _replied(self, message: object) -> None:

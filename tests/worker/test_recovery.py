@@ -100,7 +100,7 @@ async def test_an_index_that_disagrees_with_the_records_is_rebuilt(
 
 
 async def test_the_store_may_go_away_and_come_back(
-    door: Door, start_worker: StartWorker, store: EmbeddedStore, tmp_path: Path
+    door: Door, start_worker: StartWorker, store: EmbeddedStore, settings: Settings, tmp_path: Path
 ) -> None:
     worker = await start_worker()
     red = await door.upload(picture(tmp_path / "red.jpg", RED), "image")
@@ -108,18 +108,16 @@ async def test_the_store_may_go_away_and_come_back(
     await door.close()
     await asyncio.to_thread(store.stop)
     assert not worker.task.done()
-    await asyncio.to_thread(store.start)
-    await door.open()
-    green = await door.upload(picture(tmp_path / "green.jpg", GREEN), "image")
-    version = (await door.done(green))[0].gallery_version
-    assert not worker.task.done()
-    assert await door.items_found(RED, min_version=version) == [red, green]
-    await eventually(lambda: is_ready(door, worker))
+    with EmbeddedStore(settings.data_dir, restart=False):
+        await door.open()
+        green = await door.upload(picture(tmp_path / "green.jpg", GREEN), "image")
+        version = (await door.done(green))[0].gallery_version
+        assert await door.items_found(RED, min_version=version) == [red, green]
+        await eventually(lambda: is_ready(door, worker))
+        await worker.stop()
 
 
-async def test_a_store_that_comes_back_empty_is_followed(
-    door: Door, start_worker: StartWorker, store: EmbeddedStore, tmp_path: Path
-) -> None:
+async def test_a_store_that_comes_back_empty_is_followed(door: Door, start_worker: StartWorker, tmp_path: Path) -> None:
     worker = await start_worker()
     red = await door.upload(picture(tmp_path / "red.jpg", RED), "image")
     await door.done(red)
