@@ -21,7 +21,8 @@ from service.api.policy import POLICIES, PolicyTable, check_complete
 from service.api.routes import gallery, jobs, media, query, service
 from service.metrics import build_version
 
-ROUTERS: Final = (gallery.router, media.router, query.router, jobs.router, service.router)
+# The router looks through them in this order, so what is asked most comes first.
+ROUTERS: Final = (query.router, gallery.router, media.router, jobs.router, service.router)
 
 
 def create_app(parts: Parts) -> FastAPI:

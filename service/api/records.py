@@ -61,8 +61,8 @@ class ActiveRecords:
         """
         now = time.monotonic()
         if self._known is None or now - self._asked >= FOLLOWED_S:
+            self._asked = now  # one request asks; those that come meanwhile make do with what is known
             space = await self._spaces.active()
             if self._known is None or self._known.space != space:
                 self._known = Records.of(self._redis, space)
-            self._asked = now
         return self._known

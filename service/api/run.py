@@ -17,6 +17,7 @@ from service.settings import Settings
 
 logger = structlog.get_logger(__name__)
 
+KEEP_ALIVE_S: Final = 30  # longer than clients keep idle connections, so that none is closed under a new request
 GRACE_S: Final = 10  # requests under way when the process is told to stop get this long
 
 
@@ -56,6 +57,7 @@ async def _serve(settings: Settings, process: str) -> None:
             server_header=False,
             # Who asks is known by the key; a forwarded address would be the client's word.
             proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
         )
         server = _Server(config)

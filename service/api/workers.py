@@ -33,8 +33,11 @@ class Workers:
         Raises:
             Problem: 503, because none lives, or none is ready yet.
         """
-        if time.monotonic() - self._read < REMEMBERED_S and _one_ready(self._reports, space_id):
-            return
+        if _one_ready(self._reports, space_id):
+            now = time.monotonic()
+            if now - self._read < REMEMBERED_S:
+                return
+            self._read = now  # one request reads anew; those that come meanwhile make do with what is known
         alive = await self.of(space_id)
         if _one_ready(alive, space_id):
             return

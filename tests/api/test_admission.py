@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from index.records.api_keys import ApiKeys
 from service.api import keyring
 from service.api.build import open_parts
+from service.api.middleware import unread_body
 from service.api.policy import POLICIES
 from service.settings import Settings
 from tests.api.conftest import Api, eventually, serving
@@ -20,8 +21,9 @@ from tests.api.samples import picture
 
 
 @pytest.fixture(autouse=True)
-def short_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring, "REMEMBERED_S", 0.0)
+    monkeypatch.setattr(unread_body, "DRAIN_S", 0.2)
 
 
 async def raw(api: Api, head: str) -> tuple[int, dict[str, Any], bool]:

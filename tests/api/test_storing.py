@@ -1,0 +1,50 @@
+"""Uploads whose acceptance goes wrong: what was not acknowledged is either gone or still whole, never half there."""
+
+from typing import Any
+
+import pytest
+
+from index.errors import NotDurable, StoreUnavailable
+from index.records.intake import Accepted, Intake
+from tests.api.conftest import Api, eventually
+from tests.api.fake_worker import FakeWorker
+from tests.api.samples import picture
+
+
+async def test_media_of_what_was_not_accepted_are_removed(gallery: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, files = await gallery.keys(), gallery.files()
+
+    async def away(*_: Any, **__: Any) -> Accepted:
+        raise StoreUnavailable("gone before it began")
+
+    monkeypatch.setattr(Intake, "accept", away)
+    refused = await gallery.upload("image", picture())
+    assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+    assert "retry-after" in refused.headers
+
+    async def as_before() -> bool:
+        return await gallery.keys() == keys and gallery.files() == files
+
+    await eventually(as_before)
+
+
+async def test_media_of_what_may_be_accepted_stay_and_the_same_key_tells(
+    gallery: Api, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = Intake.accept
+    headers = {"Idempotency-Key": "once"}
+
+    async def accepted_without_disk(*arguments: Any, **options: Any) -> Accepted:
+        await accept(*arguments, **options)
+        raise NotDurable("the disk did not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Intake, "accept", accepted_without_disk)
+        unsure = await gallery.upload("image", picture(), headers=headers)
+    assert (unsure.status_code, unsure.json()["code"]) == (503, "not_durable")
+
+    told = await gallery.upload("image", picture(), headers=headers)
+    assert told.status_code == 201
+    [item] = (await gallery.http.get("/gallery/images")).json()["items"]
+    assert item["id"] == told.json()["item_id"]
+    assert (await gallery.http.get(item["media"])).content == picture()
