@@ -1,5 +1,6 @@
 """The one encoder interface: clips of person crops in, unit vectors out."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -60,7 +61,8 @@ class Encoder(ABC):
         """Run the shapes that requests will bring once, so that the first request does not pay for it."""
         sampling = self.card.sampling
         for frames in sorted({1, sampling.frames}):
-            for batch in sorted({1, batch_items}):
+            # A full batch of clips costs about what a full batch of pictures does.
+            for batch in sorted({1, math.ceil(batch_items / frames)}):
                 shape = (batch, frames, sampling.height, sampling.width, 3)
                 self.encode(np.zeros(shape, np.uint8), np.ones((batch, frames), np.bool_))
 

@@ -39,7 +39,9 @@ class Settings(BaseSettings):
     new_space: bool = Field(False, description="let a worker with another encoder open a new, empty gallery")
 
     # Batching (worker)
-    batch_items: Count = Field(32, description="most clips in one forward pass")
+    batch_items: Count = Field(
+        32, description="most pictures in one forward pass; of clips so many fewer as they have frames"
+    )
     batch_wait_s: float = Field(0.0, ge=0, description="how long a partly filled batch waits for more")
 
     # Limits at the door
