@@ -159,10 +159,8 @@ class Gallery:
     def compact(self) -> None:
         """Merge small segments and free the memory of removed tracks. Slow; searching and applying go on meanwhile."""
         with self._compacting:
-            for run in plan(self._state.sealed):
-                merged = merge(run)
-                with self._writing:
-                    self._state = put_in_place(self._state, merged)
+            while self._compact_one():
+                pass
 
     @property
     def compaction_due(self) -> bool:
@@ -181,6 +179,15 @@ class Gallery:
 
     def _draft(self) -> Draft:
         return Draft(self._state, self._growing, self._seq_of, self._vocabulary, self._seal_rows)
+
+    def _compact_one(self) -> bool:
+        """Merge one run, so that its memory is free before the next one is copied; False when there was none."""
+        runs = plan(self._state.sealed)
+        if runs:
+            merged = merge(runs[0])
+            with self._writing:
+                self._state = put_in_place(self._state, merged)
+        return bool(runs)
 
     def _publish(self, draft: Draft) -> None:
         self._growing = draft.growing

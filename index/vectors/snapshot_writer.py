@@ -56,6 +56,7 @@ def write_snapshot(state: State, vocabulary: Vocabulary, root: Path, space_id: s
         _sync_folder(beside)
         _move(beside, space / snapshot_name(state.version))
         _sync_folder(space)
+        _sync_folder(root)  # names the space's folder, which may be new
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return space / snapshot_name(state.version)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from index.errors import SnapshotDamaged
+from index.vectors import snapshots
 from index.vectors.gallery import Gallery
 from index.vectors.snapshot_format import FILES, MANIFEST, Manifest
 from index.vectors.snapshots import load, load_snapshot, prune
@@ -44,6 +45,16 @@ def test_a_snapshot_comes_back_as_it_was(gallery: Gallery, records: Records, tmp
     records.remove("track-1")
     records.update("track-2", camera_id="camera-new", span=None, tags={"site": "new"})
     loaded.apply(records.log)
+    assert_same(loaded, records)
+
+
+def test_a_large_snapshot_comes_back_in_several_segments(
+    gallery: Gallery, records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "MERGED_ROWS", 16)
+    gallery.snapshot(tmp_path, SPACE)
+    loaded = load(tmp_path, SPACE, DIMENSION)
+    assert loaded is not None
     assert_same(loaded, records)
 
 
