@@ -26,7 +26,7 @@ from service.api.slots import SlotKeeper
 from service.api.storing import Storer
 from service.api.waiting import Waiter
 from service.api.workers import Workers
-from service.decode.crops import DecodeLimits
+from service.decode.limits import decode_limits
 from service.decode.pool import DecoderPool
 from service.media import MediaStore
 from service.metrics import ApiMetrics
@@ -116,19 +116,6 @@ async def _assemble(
         ),
         storer=Storer(media=media, decoders=decoders, clock=clock),
         metrics=metrics,
-    )
-
-
-def decode_limits(settings: Settings) -> DecodeLimits:
-    """What one file may cost here."""
-    return DecodeLimits(
-        max_image_pixels=settings.max_image_pixels,
-        max_video_pixels=settings.max_video_pixels,
-        max_video_seconds=settings.max_video_seconds,
-        max_video_frames=settings.max_video_frames,
-        max_video_streams=settings.max_video_streams,
-        timeout_s=settings.decode_timeout_s,
-        memory_bytes=settings.decoder_memory_bytes,
     )
 
 

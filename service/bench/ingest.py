@@ -10,9 +10,8 @@ import httpx
 from service.bench.bare import Bare
 from service.bench.load import run_load, upload_request
 from service.bench.report import Report
-from service.decode.crops import DecodeLimits
+from service.decode.limits import decode_limits
 from service.local.supervisor import LocalService
-from service.settings import Settings
 
 CONCURRENCY = 8
 LEAST_RATIO = 0.8
@@ -42,16 +41,3 @@ def _served_seconds(base_url: str, clips: Sequence[Path]) -> float:
             f"uploads were answered with {dict(result.statuses)}, not 201 each: {result.last_body[:300]!r}"
         )
     return seconds
-
-
-def decode_limits(settings: Settings) -> DecodeLimits:
-    """The limits the service decodes under."""
-    return DecodeLimits(
-        max_image_pixels=settings.max_image_pixels,
-        max_video_pixels=settings.max_video_pixels,
-        max_video_seconds=settings.max_video_seconds,
-        max_video_frames=settings.max_video_frames,
-        max_video_streams=settings.max_video_streams,
-        timeout_s=settings.decode_timeout_s,
-        memory_bytes=settings.decoder_memory_bytes,
-    )

@@ -56,20 +56,11 @@ def _sources(paths: Sequence[Path], manifest: Path | None, root: Path) -> "list[
 
 async def _embed(settings: "Settings", sources: "Sequence[Source]") -> "Embeddings":
     from model.build import build_encoder
-    from service.decode.crops import DecodeLimits
+    from service.decode.limits import decode_limits
     from service.decode.pool import DecoderPool
     from service.local.embedding import embed_files
 
-    limits = DecodeLimits(
-        settings.max_image_pixels,
-        settings.max_video_pixels,
-        settings.max_video_seconds,
-        settings.max_video_frames,
-        settings.max_video_streams,
-        settings.decode_timeout_s,
-        settings.decoder_memory_bytes,
-    )
-    pool = DecoderPool(limits, children=settings.decoders)
+    pool = DecoderPool(decode_limits(settings), children=settings.decoders)
     await pool.start()
     try:
         encoder = build_encoder(

@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from redis.asyncio import Redis
 
-from index.errors import SpaceMismatch
+from index.errors import SpaceMismatch, StoreUnavailable
 from index.records.connection import connect, durability
 from index.records.erase import Erasure
 from index.records.items import Items
@@ -26,7 +26,7 @@ from index.vectors.snapshots import load, prune
 from model.build import build_encoder
 from model.encoder import Encoder, EncoderCard
 from model.errors import DeviceFailed, ModelError
-from service.decode.crops import DecodeLimits
+from service.decode.limits import decode_limits
 from service.decode.pool import DecoderPool
 from service.logs import set_up_logging
 from service.media import MediaStore
@@ -75,6 +75,9 @@ def run(settings: Settings) -> int:
     except SpaceMismatch as error:
         logger.error("%s", error)
         return OTHER_SPACE
+    except StoreUnavailable as error:
+        logger.error("%s", error)
+        return FAILED
     except ModelError as error:
         logger.error("the encoder %s cannot be used: %s", settings.encoder, error)
         return DEVICE_FAILED if isinstance(error, DeviceFailed) else MISCONFIGURED
@@ -134,7 +137,7 @@ async def build_worker(settings: Settings, redis: Redis, encoder: Encoder, name:
         fatal=(DeviceFailed,),
         observe=lambda report: metrics.observe_batch(report.n_items),
     )
-    decoders = DecoderPool(_limits(settings), children=settings.decoders)
+    decoders = DecoderPool(decode_limits(settings), children=settings.decoders)
     work = Work(redis, space.id, name, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
     snapshots = Snapshots(
         snapshot_root,
@@ -214,18 +217,6 @@ def _ingest_policy(settings: Settings) -> IngestPolicy:
         lease_s=settings.lease_s,
         renew_s=settings.renew_s,
         retry_delay_s=settings.retry_delay_s,
-    )
-
-
-def _limits(settings: Settings) -> DecodeLimits:
-    return DecodeLimits(
-        max_image_pixels=settings.max_image_pixels,
-        max_video_pixels=settings.max_video_pixels,
-        max_video_seconds=settings.max_video_seconds,
-        max_video_frames=settings.max_video_frames,
-        max_video_streams=settings.max_video_streams,
-        timeout_s=settings.decode_timeout_s,
-        memory_bytes=settings.decoder_memory_bytes,
     )
 
 

@@ -15,8 +15,9 @@ from redis.asyncio import Redis
 
 from index.records.connection import connect
 from service.api.app import create_app
-from service.api.build import decode_limits, open_parts, process_name
+from service.api.build import open_parts, process_name
 from service.api.parts import Parts
+from service.decode.limits import decode_limits
 from service.local.valkey import EmbeddedStore
 from service.media import MediaStore
 from service.settings import Settings
