@@ -40,7 +40,7 @@ def upload_request(path: str, filename: str, content: bytes, fields: dict[str, s
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n\r\n'.encode()
     body = b"".join([*parts, head, content, f"\r\n--{BOUNDARY}--\r\n".encode()])
     header = (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return header.encode() + body

@@ -1,9 +1,12 @@
 """`vills bench`: speed, memory and recovery of the service on this machine."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+TABLE_WIDTH = 150  # where no terminal says how wide it is
 
 
 def bench(
@@ -31,6 +34,6 @@ def bench(
         plan = BenchPlan(parts=parts, encoders=encoder, rounds=rounds, seconds=seconds, tracks=tracks)
     console = Console(stderr=True)
     report = run_bench(Settings(), plan, console)
-    report.show(Console())
+    report.show(Console(width=None if sys.stdout.isatty() else TABLE_WIDTH))
     if out is not None:
         report.write(out)
