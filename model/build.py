@@ -1,19 +1,12 @@
-"""The one place where an encoder is chosen by name, sized, given its weights and put on a device."""
+"""The one place where an encoder is chosen by name."""
 
 import os
 from pathlib import Path
 
-import torch
-
-from model.encoder import Encoder, EncoderCard
+from model.encoder import Encoder
 from model.errors import WeightsMismatch
 from model.onnx import OnnxEncoder
-from model.precision import pick_device, pick_dtype
-from model.vills.config import VillsConfig, find_config
-from model.vills.encoder import VillsEncoder
-from model.vills.network import Vills
-from model.vills.seeding import seeded_network, seeded_recipe
-from model.weights import UNTRAINED, Origin, digest_tensors, fill, fingerprint, load_weights
+from model.vills.config import find_config
 
 _ONNX = "onnx:"
 
@@ -44,41 +37,11 @@ def build_encoder(
         if weights is not None:
             raise WeightsMismatch(f"{name} carries its own weights, and {weights} was given too: leave it out")
         return OnnxEncoder(_find(name.removeprefix(_ONNX), model_dir), device=device, threads=threads)
-    config = find_config(name)
-    place = pick_device(device)
-    torch.set_num_threads(threads)
-    network, card = _seeded(config) if weights is None else _loaded(config, weights)
-    return VillsEncoder(card, network, device=place, dtype=pick_dtype(place), compile=compile)
+    find_config(name)  # a wrong name is refused at once
+    # Here, because torch takes seconds and hundreds of megabytes, and an ONNX encoder needs none of it.
+    from model.vills.build import build_vills
 
-
-def _seeded(config: VillsConfig) -> tuple[Vills, EncoderCard]:
-    return seeded_network(config), _card(config, UNTRAINED, seeded_recipe())
-
-
-def _loaded(config: VillsConfig, path: Path) -> tuple[Vills, EncoderCard]:
-    weights = load_weights(path)
-    if weights.config.name != config.name:
-        raise WeightsMismatch(
-            f"{path} holds weights of {weights.config.name}, and the encoder asked for is {config.name}: "
-            f"set VILLS_ENCODER to {weights.config.name}, or give other weights"
-        )
-    # The file's own configuration decides; the name alone has to agree.
-    network = seeded_network(weights.config)
-    fill(network, weights.tensors, path)
-    return network, _card(weights.config, weights.origin, digest_tensors(weights.tensors))
-
-
-def _card(config: VillsConfig, origin: Origin, numbers: bytes) -> EncoderCard:
-    return EncoderCard(
-        name=config.name,
-        dimension=config.dimension,
-        sampling=config.sampling,
-        fingerprint=fingerprint(config.to_json(), config.sampling, numbers),
-        trained=origin.trained,
-        licence=origin.licence,
-        training_data=origin.training_data,
-        calibration=origin.calibration,
-    )
+    return build_vills(name, weights=weights, device=device, threads=threads, compile=compile)
 
 
 def _find(file: str, model_dir: Path | None) -> Path:

@@ -64,7 +64,8 @@ class Encoder(ABC):
             # A full batch of clips costs about what a full batch of pictures does.
             for batch in sorted({1, math.ceil(batch_items / frames)}):
                 shape = (batch, frames, sampling.height, sampling.width, 3)
-                self.encode(np.zeros(shape, np.uint8), np.ones((batch, frames), np.bool_))
+                # Not `encode`: black pictures may well have no embedding.
+                self._encode(np.zeros(shape, np.uint8), np.ones((batch, frames), np.bool_))
 
     def _check(self, clips: Clips, mask: FrameMask) -> None:
         height, width = self.card.sampling.height, self.card.sampling.width

@@ -10,7 +10,7 @@ def overlap(box: Boxes, others: Boxes) -> npt.NDArray[np.float32]:
     """Intersection over union of one box (4,) with each of (N, 4); 0 where both are empty."""
     left_top = np.maximum(box[:2], others[:, :2])
     right_bottom = np.minimum(box[2:], others[:, 2:])
-    shared = np.prod(np.clip(right_bottom - left_top, 0, None), axis=1)
+    shared: npt.NDArray[np.float32] = np.prod(np.clip(right_bottom - left_top, 0, None), axis=1)
     union = _area(box[None]) + _area(others) - shared
     ratio = np.zeros_like(shared)
     np.divide(shared, union, out=ratio, where=union > 0)

@@ -30,7 +30,9 @@ class VillsEncoder(Encoder):
         network.trunk.to(dtype)
         network.adapters.to(dtype)
         if compile:
-            network.compile(dynamic=True)
+            # Block by block: all blocks share one compiled form, and what depends on the mask stays outside.
+            for block in network.trunk.blocks:
+                block.compile(dynamic=True)
         self._network = network
 
     def _encode(self, clips: Clips, mask: FrameMask) -> Embeddings:

@@ -1,5 +1,6 @@
 """Encoders chosen by name, and the VILLS encoder as the service uses it."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -8,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from model import build
 from model.build import build_encoder
 from model.encoder import Encoder, EncoderCard
 from model.errors import BadClip, DeviceFailed, DeviceUnavailable, UnknownEncoder, WeightsMismatch
 from model.precision import pick_device, pick_dtype
+from model.vills import build as vills_build
 from model.vills.encoder import VillsEncoder
 from model.weights import Origin, save_weights
 from tests.model.small import SMALL, random_clips, small_network
@@ -23,6 +24,10 @@ CPU = torch.device("cpu")
 
 def small_encoder(dtype: torch.dtype = torch.float32) -> VillsEncoder:
     return VillsEncoder(CARD, small_network(), device=CPU, dtype=dtype)
+
+
+def build_vills(name: str, weights: Path) -> Encoder:
+    return vills_build.build_vills(name, weights=weights, device="cpu", threads=1, compile=False)
 
 
 def everything(clips: np.ndarray) -> np.ndarray:
@@ -67,11 +72,11 @@ def test_bfloat16_only_where_the_processor_has_it(capabilities: dict[str, bool],
 
 
 def test_saved_weights_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "find_config", lambda name: replace(SMALL, name=name))
-    monkeypatch.setattr(build, "pick_dtype", lambda device: torch.float32)
+    monkeypatch.setattr(vills_build, "find_config", lambda name: replace(SMALL, name=name))
+    monkeypatch.setattr(vills_build, "pick_dtype", lambda device: torch.float32)
     path = tmp_path / "small.safetensors"
     save_weights(path, small_network(), Origin(True, "CC0", "drawn", (0.5, 8.0)))
-    encoder = build_encoder(SMALL.name, weights=path, device="cpu", threads=1)
+    encoder = build_vills(SMALL.name, weights=path)
     card = encoder.card
     assert (card.trained, card.licence, card.training_data, card.calibration) == (True, "CC0", "drawn", (0.5, 8.0))
     clips = random_clips(2, 3)
@@ -79,9 +84,9 @@ def test_saved_weights_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         encoder.encode(clips, everything(clips)), small_encoder().encode(clips, everything(clips))
     )
     save_weights(path, small_network(seed=1), Origin(True, "CC0", "drawn", (0.5, 8.0)))
-    assert build_encoder(SMALL.name, weights=path, threads=1).card.fingerprint != card.fingerprint
+    assert build_vills(SMALL.name, weights=path).card.fingerprint != card.fingerprint
     with pytest.raises(WeightsMismatch, match="weights of vills-test, and the encoder asked for is vills-tiny"):
-        build_encoder("vills-tiny", weights=path, threads=1)
+        build_vills("vills-tiny", weights=path)
 
 
 def test_bfloat16_stays_close_to_float32() -> None:
@@ -90,6 +95,18 @@ def test_bfloat16_stays_close_to_float32() -> None:
     rounded = small_encoder(torch.bfloat16).encode(clips, everything(clips))
     assert rounded.dtype == np.float32
     assert (exact * rounded).sum(axis=1).min() > 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.filterwarnings("default")  # the compiler's own
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++")
+def test_compiled_is_the_same() -> None:
+    compiled = VillsEncoder(CARD, small_network(), device=CPU, dtype=torch.float32, compile=True)
+    for batch, frames in ((1, 1), (3, 1), (2, 4)):
+        clips = random_clips(batch, frames)
+        want = small_encoder().encode(clips, everything(clips))
+        np.testing.assert_allclose(compiled.encode(clips, everything(clips)), want, atol=1e-5)
 
 
 def test_inputs_stay_as_they_are_and_may_be_read_only() -> None:
@@ -133,7 +150,7 @@ def test_warm_up_runs_images_and_whole_clips() -> None:
 
     encoder = Recording()
     encoder.warm_up(6)
-    assert encoder.shapes == [(1, 1), (6, 1), (1, 4), (6, 4)]
+    assert encoder.shapes == [(1, 1), (6, 1), (1, 4), (2, 4)]
 
 
 def test_out_of_memory_halves_the_batch() -> None:

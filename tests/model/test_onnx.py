@@ -1,5 +1,7 @@
 """The ONNX encoder: with a network written here whose vectors are mean colours, and with real ReID networks."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +145,7 @@ def test_a_vector_without_direction_is_an_error_that_names_the_clip(tmp_path: Pa
     clips = clips_of([(1, 1, 1)], [(0, 0, 0)])
     with pytest.raises(BadEmbedding, match=r"clips \[1\] of 2"):
         OnnxEncoder(write(tmp_path)).encode(clips, everything(clips))
+    OnnxEncoder(write(tmp_path)).warm_up(2)  # with black pictures, and nobody minds
 
 
 def test_clips_of_another_size_are_refused(tmp_path: Path) -> None:
@@ -172,6 +175,14 @@ def test_build_finds_a_path_and_a_name_in_the_model_folder(tmp_path: Path) -> No
         build_encoder("onnx:missing.onnx", model_dir=tmp_path)
     with pytest.raises(WeightsMismatch, match="carries its own weights"):
         build_encoder(f"onnx:{path}", weights=path)
+
+
+def test_an_onnx_encoder_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from model.build import build_encoder; "
+        f"build_encoder('onnx:{write(tmp_path)}'); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], timeout=30)
 
 
 @pytest.mark.parametrize("name", ["retail-0248", "retail-0287", "osnet_x0_25_msmt17"])
