@@ -32,7 +32,7 @@ class IngestPolicy:
     lease_s: float
     renew_s: float
     retry_delay_s: float  # before the second attempt; doubles each time
-    block_ms: int = 1000  # a stopping worker finishes its read, so this is also what stopping may cost
+    block_ms: int = 500  # a stopping worker finishes its read, so this is also what stopping may cost
 
 
 @dataclass(slots=True, eq=False)

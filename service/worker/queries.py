@@ -33,7 +33,7 @@ class QueryPolicy:
     """How many queries a worker holds, and for how long a silent one may."""
 
     most_in_flight: int  # a few batches: more could not be answered by another worker meanwhile
-    block_ms: int = 1000  # a stopping worker finishes its read, so this is also what stopping may cost
+    block_ms: int = 500  # a stopping worker finishes its read, so this is also what stopping may cost
     take_over_idle_s: float = 5.0  # a query that lies with a worker for so long is taken from it
 
 
