@@ -39,6 +39,7 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def redis(store_url: str) -> AsyncIterator[Redis]:
     connection = await connect(store_url)
+    await connection.config_set("rdbcompression", "no")  # so that DUMP shows what a key holds, letter by letter
     await connection.flushall()
     await Spaces(connection).register(SPACE, activate_new=False)
     yield connection

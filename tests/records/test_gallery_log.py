@@ -1,7 +1,9 @@
 """Count, sum and log against a model, over any sequence of changes."""
 
+import asyncio
 import random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -85,3 +87,37 @@ async def test_entries_keep_their_numbers_after_everything_was_trimmed(
     await ingested(intake, work)
     assert [entry.seq for entry in await log.read(1, 10, 1)] == [2]
     assert await redis.xlen(Keys(SPACE.id).of("LOG")) == 1
+
+
+@pytest.mark.parametrize("after", [0, 5])
+async def test_a_reader_that_stands_where_the_log_is_not_learns_it(
+    redis: Redis, intake: Intake, work: Work, after: int
+) -> None:
+    """All that follows was trimmed; or the store came back with less than the index has applied."""
+    log = Log(redis, SPACE.id)
+    for _ in range(2):
+        await ingested(intake, work)
+    await log.trim(2)
+    assert await log.read(2, 10, 1) == []
+    with pytest.raises(LogGap) as gap:
+        await log.read(after, 10, 1)
+    assert (gap.value.have, gap.value.got) == (after, 2)
+
+
+async def test_a_blocked_reader_is_woken_by_the_next_entry(redis: Redis, intake: Intake, work: Work) -> None:
+    reading = asyncio.ensure_future(Log(redis, SPACE.id).read(0, 10, 5000))
+    item = await ingested(intake, work)
+    [entry] = await reading
+    assert (entry.item_id, entry.kind, entry.camera_id, entry.tags) == (item.id, "video", "gate", {"site": "north"})
+    assert (entry.start_ms, entry.end_ms) == (1_000_000, 1_001_000)
+
+
+async def test_tags_set_during_the_work_are_those_of_the_tracks(
+    redis: Redis, intake: Intake, work: Work, items: Items
+) -> None:
+    lease = await begun(intake, work)
+    assert await items.retag(lease.item.id, {"late": "tag"}) == 0
+    await work.finish(lease, [a_track()])
+    [track] = await items.tracks(lease.item.id)
+    [entry] = await Log(redis, SPACE.id).read(0, 10, 1)
+    assert track.tags == entry.tags == {"late": "tag"}
