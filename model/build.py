@@ -38,6 +38,9 @@ def build_encoder(
             raise WeightsMismatch(f"{name} carries its own weights, and {weights} was given too: leave it out")
         return OnnxEncoder(_find(name.removeprefix(_ONNX), model_dir), device=device, threads=threads)
     find_config(name)  # a wrong name is refused at once
+    # OpenMP reads this once, when torch loads it. By default its threads spin at every barrier, and where other work
+    # shares the cores each waits for a thread that was put to sleep: measured 4 to 10 times slower with 2 threads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Here, because torch takes seconds and hundreds of megabytes, and an ONNX encoder needs none of it.
     from model.vills.build import build_vills
 

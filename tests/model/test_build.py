@@ -1,6 +1,9 @@
 """Encoders chosen by name, and the VILLS encoder as the service uses it."""
 
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -46,6 +49,22 @@ def test_the_default_encoder_is_seeded_and_says_so() -> None:
     assert embeddings.shape == (2, 256) and embeddings.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     assert np.array_equal(second.encode(clips, everything(clips)), embeddings)
+
+
+@pytest.mark.slow
+def test_threads_sleep_at_barriers_instead_of_spinning() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    shown = subprocess.run(
+        [sys.executable, "-c", "from model.build import build_encoder; build_encoder('vills-tiny')"],
+        env=environment | {"OMP_DISPLAY_ENV": "VERBOSE"},
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    if "GOMP_SPINCOUNT" not in shown.stderr:
+        pytest.skip("this torch is not built with GNU's OpenMP")
+    assert "GOMP_SPINCOUNT = '0'" in shown.stderr
 
 
 def test_unknown_names_and_devices_are_refused() -> None:
