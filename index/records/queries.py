@@ -1,5 +1,6 @@
 """Queries on their way from an api to a worker and back."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from index.records.keys import GROUP, REPLIES, Keys
 from index.records.slots import Slots
 from index.records.streams import Rows, claim_idle, read_new
 
+logger = logging.getLogger(__name__)
 REPLY_LIFE_S = 60
 
 
@@ -75,11 +77,11 @@ class Queries:
 
     async def take(self, consumer: str, count: int, block_ms: int) -> list[tuple[str, QueryTask]]:
         """New queries, waiting up to `block_ms` for the first."""
-        return _tasks(await read_new(self._redis, self._stream, consumer, count, block_ms))
+        return await self._tasks(await read_new(self._redis, self._stream, consumer, count, block_ms))
 
     async def take_over(self, consumer: str, count: int, idle_s: float = 5.0) -> list[tuple[str, QueryTask]]:
         """Queries that another worker took and did not answer; those past their deadline are dropped."""
-        tasks = _tasks(await claim_idle(self._redis, self._stream, consumer, int(idle_s * 1000), count))
+        tasks = await self._tasks(await claim_idle(self._redis, self._stream, consumer, int(idle_s * 1000), count))
         now = await server_time_ms(self._redis) if tasks else 0
         late = {entry_id for entry_id, task in tasks if task.deadline_ms <= now}
         if late:
@@ -102,6 +104,17 @@ class Queries:
         with answered():
             await pipeline.execute()
 
+    async def _tasks(self, rows: Rows) -> list[tuple[str, QueryTask]]:
+        """The queries of these entries; one that cannot be read, of another release perhaps, is dropped and logged."""
+        tasks: list[tuple[str, QueryTask]] = []
+        for entry_id, fields in rows:
+            try:
+                tasks.append((entry_id.decode(), _task(fields)))
+            except (KeyError, TypeError, ValueError) as error:
+                logger.error("query entry %s cannot be read and was dropped: %r", entry_id.decode(), error)
+                await self._drop([entry_id.decode()])
+        return tasks
+
     async def _drop(self, entries: Sequence[str]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.xack(self._stream, GROUP, *entries)
@@ -114,10 +127,6 @@ def _fields(task: QueryTask) -> dict[str, bytes]:
     values = {name: getattr(task, name) for name in QueryTask.__slots__ if name not in ("vector", "filter")}
     fields = {"task": orjson.dumps(values | {"filter": asdict(task.filter)})}
     return fields if task.vector is None else fields | {"vector": task.vector}
-
-
-def _tasks(rows: Rows) -> list[tuple[str, QueryTask]]:
-    return [(entry_id.decode(), _task(fields)) for entry_id, fields in rows]
 
 
 def _task(fields: dict[bytes, bytes]) -> QueryTask:

@@ -179,3 +179,13 @@ async def test_names_of_gone_workers_are_dropped_unless_they_hold_something(redi
     assert await scripts.run("forget", 0) == 2
     assert [each["name"] for each in await redis.xinfo_consumers(STREAM, GROUP)] == [b"holds"]
     assert len(await queries.take_over("other", 1, idle_s=0)) == 1
+
+
+async def test_a_query_that_cannot_be_read_does_not_end_the_worker(redis: Redis, queries: Queries) -> None:
+    """An entry of another release once ended every worker that took it, one after the other."""
+    for fields in ({"task": b"{}"}, {"task": b"not json"}, {"other": b"1"}):
+        await redis.xadd(STREAM, fields)  # type: ignore[arg-type]
+    task = await a_task(redis)
+    await queries.submit(task)
+    assert [taken.id for _, taken in await queries.take("one", 10, 1000)] == [task.id]
+    assert await redis.xlen(STREAM) == 1
