@@ -3,6 +3,7 @@ PYTHON ?= python3
 SAMPLES ?=
 OUT ?= demo-out
 BIN := .venv/bin
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test check format compose-test bench lock clean
