@@ -11,4 +11,8 @@ def environment_for(settings: Settings) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(prefix)}
     chosen = {name: value for name, value in settings.model_dump().items() if value is not None}
     # OpenMP's threads sleep when they wait: spinning, they take the processor from everything beside the encoder.
-    return {"OMP_WAIT_POLICY": "PASSIVE"} | inherited | {f"{prefix}{name}".upper(): str(value) for name, value in chosen.items()}
+    return (
+        {"OMP_WAIT_POLICY": "PASSIVE"}
+        | inherited
+        | {f"{prefix}{name}".upper(): str(value) for name, value in chosen.items()}
+    )
