@@ -96,6 +96,7 @@ class FakeWorker:
         while True:
             await self.idle.wait()
             for entry in await self._work.take(1, 50):
+                await self.idle.wait()  # it may have been stopped while the read was waiting
                 lease = await self._work.begin(entry)
                 if lease is not None:
                     await self._finish(lease)
@@ -132,6 +133,7 @@ class FakeWorker:
         while True:
             await self.idle.wait()
             for entry_id, task in await self._queries.take(self.name, 16, 50):
+                await self.idle.wait()
                 self.asked.append(task)
                 payload = self.refuses or await self._search(task)
                 await self._queries.answer([Answer(entry_id, task.reply_to, task.id, payload)])
