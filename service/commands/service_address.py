@@ -29,8 +29,9 @@ def connect(url: str | None, key_file: Path | None) -> "VillsClient":
 
     settings = settings_with()
     own_key = settings.data_dir / "admin.key"
-    path = key_file or (own_key if url is None and own_key.exists() else None)
+    path: Path | None = key_file or own_key
     try:
+        path = key_file or (own_key if url is None and own_key.exists() else None)
         key = path.read_text().strip() if path else None
     except OSError as error:
         raise UserError(

@@ -2,6 +2,7 @@
 
 LocalError
 ├─ FolderInUse      another process serves this data folder
+├─ FolderUnusable   this user cannot write into the data folder
 ├─ PortInUse        something else listens there
 ├─ StoreNotStarted  the embedded store did not come up
 ├─ ServiceStopped   a process ended for a reason that starting it again cannot cure
@@ -16,6 +17,10 @@ class LocalError(Exception):
 
 class FolderInUse(LocalError):
     """Another process serves this data folder."""
+
+
+class FolderUnusable(LocalError):
+    """This user cannot write into the data folder, or it is no folder."""
 
 
 class PortInUse(LocalError):

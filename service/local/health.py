@@ -10,7 +10,7 @@ from index.records.processes import Processes
 from service.client.connection import Connection
 from service.client.errors import VillsError
 from service.local.address import store_address
-from service.local.errors import NoStore
+from service.local.errors import LocalError
 from service.local.ports import reachable_url
 from service.settings import Settings
 
@@ -39,7 +39,7 @@ async def check_worker(settings: Settings) -> str | None:
             reports = await Processes(redis).all()
         finally:
             await redis.aclose()
-    except (GalleryError, NoStore) as error:
+    except (GalleryError, LocalError) as error:
         return str(error)
     mine = [report for report in reports if report.role == "worker" and report.name.startswith(f"worker-{host}-")]
     if not mine:
@@ -55,6 +55,6 @@ async def check_store(settings: Settings) -> str | None:
             found = await durability(redis)
         finally:
             await redis.aclose()
-    except (GalleryError, NoStore) as error:
+    except (GalleryError, LocalError) as error:
         return str(error)
     return None if found.durable else found.reason

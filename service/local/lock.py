@@ -3,13 +3,14 @@
 import fcntl
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from service.local.errors import FolderInUse
+from service.local.errors import FolderInUse, FolderUnusable
 
 DYING_S = 2.0  # how long the last processes of a killed service may take to go
 
@@ -39,17 +40,25 @@ class DataFolderLock:
 
         Raises:
             FolderInUse: another process serves it.
+            FolderUnusable: it cannot be made or written, or is no folder.
         """
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._descriptor = self._taken()
+        except OSError as error:
+            raise _unusable(self._path.parent, error) from error
+
+    def _taken(self) -> int:
+        with suppress(FileExistsError):  # of a file in its place the next line tells
+            self._path.parent.mkdir(mode=0o700, parents=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._lock(descriptor)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "redis_url": self._redis_url}).encode(), 0)
         except BaseException:
             os.close(descriptor)
             raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "redis_url": self._redis_url}).encode(), 0)
-        self._descriptor = descriptor
+        return descriptor
 
     def _lock(self, descriptor: int) -> None:
         waiting = Retrying(
@@ -87,12 +96,18 @@ class DataFolderLock:
 
 
 def holder_of(data_dir: Path) -> Holder | None:
-    """Who serves this folder now; None when nobody does."""
+    """Who serves this folder now; None when nobody does.
+
+    Raises:
+        FolderUnusable: this user may not look, or it is no folder.
+    """
     path = data_dir / "lock"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -108,6 +123,13 @@ def _read(path: Path) -> Holder | None:
         return Holder(int(written["pid"]), str(written["redis_url"]))
     except (OSError, ValueError, KeyError):
         return None  # taken a moment ago, and not yet written
+
+
+def _unusable(data_dir: Path, error: OSError) -> FolderUnusable:
+    return FolderUnusable(
+        f"the data folder {data_dir} cannot be used ({error.strerror}): "
+        "set VILLS_DATA_DIR to a folder this user may write"
+    )
 
 
 def _in_use(data_dir: Path) -> FolderInUse:

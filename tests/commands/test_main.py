@@ -48,6 +48,8 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         (["embed", "--out", "x.npy", "--manifest", "absent.csv"], "vills: the manifest absent.csv cannot be read"),
         (["api"], "vills: an api by itself needs a store"),
         (["keys", "list"], "vills: this needs the store"),
+        # Bug: a raw traceback, and exit code 1, with which a supervisor starts it again.
+        (["up", "--data-dir", __file__], f"vills: the data folder {__file__} cannot be used"),
         (["keys", "create", "me", "--scope", "all"], "vills: the scopes are"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.local.errors import FolderInUse
+from service.local.errors import FolderInUse, FolderUnusable
 from service.local.lock import DataFolderLock, Holder, holder_of
 from service.local.valkey import EmbeddedStore
 
@@ -39,6 +39,31 @@ def test_a_second_one_is_told_who_and_what_to_do(tmp_path: Path) -> None:
         first.wait()
     with DataFolderLock(tmp_path, ""):
         assert holder_of(tmp_path) == Holder(os.getpid(), "")
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "folder"])
+def test_a_folder_that_cannot_be_used_is_told_with_its_cure(tmp_path: Path, place: str) -> None:
+    """Bug: a data folder that was a file, read-only or another user's ended `vills up` in a raw traceback."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder" / "lock").mkdir(parents=True)  # cannot be opened for writing by anybody, root included
+    told = rf"the data folder {tmp_path / place} cannot be used \(\w.*\): set VILLS_DATA_DIR to a folder"
+    with pytest.raises(FolderUnusable, match=told):
+        DataFolderLock(tmp_path / place, "").acquire()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_read_only_folder_is_told_with_its_cure(tmp_path: Path) -> None:
+    """Bug: the same, for a folder without the right to write."""
+    tmp_path.chmod(0o500)
+    with pytest.raises(FolderUnusable, match="Permission denied"):
+        DataFolderLock(tmp_path, "").acquire()
+
+
+def test_who_serves_what_is_no_folder_cannot_be_said(tmp_path: Path) -> None:
+    """Bug: `vills keys list` with a file for a data folder ended in a raw traceback."""
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderUnusable, match=r"Not a directory.*VILLS_DATA_DIR"):
+        holder_of(tmp_path / "file")
 
 
 def test_releasing_twice_or_never_having_held_does_nothing(tmp_path: Path) -> None:
