@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.commands.media_files import media_files
+from service.commands.media_files import find_media, media_files
 from service.commands.options import Paths, Tags, read_tags, read_time
 from service.commands.progress import progress
 from service.commands.service_address import KeyFile, Url, connect
@@ -30,18 +30,22 @@ def add(
     url: Url = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Put clips and pictures of one person each into the gallery. Exit code 1: some were refused."""
+    """Put clips and pictures of one person each into the gallery. Exit code 1: some were refused, or are damaged."""
     from service.client.options import UploadOptions
     from service.commands.adding import add_files
 
     about = UploadOptions(camera_id=camera, captured_at=read_time(captured_at), tags=read_tags(tag))
-    files = media_files(paths)
-    with connect(url, key_file) as client, progress("adding", len(files) * (2 if wait else 1)) as advance:
-        outcome = add_files(client, files, about, wait_s=wait, step=advance)
+    found = find_media(paths)
+    steps = len(found.files) * (2 if wait else 1)
+    with connect(url, key_file) as client, progress("adding", steps) as advance:
+        outcome = add_files(client, found.files, about, wait_s=wait, step=advance)
     for path, why in outcome.refused:
         typer.echo(f"vills: {path}: {why}", err=True)
-    typer.echo(f"{outcome.accepted} accepted, {outcome.searchable} of them searchable, {len(outcome.refused)} refused")
-    raise typer.Exit(1 if outcome.refused else 0)
+    if left_out := found.told():
+        typer.echo(f"vills: {left_out}", err=True)
+    searchable = f"{outcome.searchable} of them searchable" if wait else "searchable soon"
+    typer.echo(f"{outcome.accepted} accepted, {searchable}, {len(outcome.refused)} refused")
+    raise typer.Exit(1 if outcome.refused or found.damaged else 0)
 
 
 def query(

@@ -9,7 +9,7 @@ import typer
 from PIL import Image
 
 from service.commands.failures import UserError, settings_with
-from service.commands.media_files import media_files
+from service.commands.media_files import find_media, media_files
 from service.commands.options import read_tags, read_time
 
 
@@ -34,6 +34,21 @@ def test_content_counts_and_names_do_not(tmp_path: Path) -> None:
         ("clip.txt", "video"),
         ("a.mp4", "image"),
     ]
+
+
+def test_what_is_left_out_is_told_and_the_damaged_first(tmp_path: Path) -> None:
+    """Bug: `vills add FOLDER` left damaged and empty files out without a word, and exited with 0."""
+    (tmp_path / "a.txt").write_text("notes")
+    (tmp_path / "b.jpg").write_bytes(picture())
+    assert find_media([tmp_path / "b.jpg"]).told() is None
+    notes_only = find_media([tmp_path])
+    assert notes_only.damaged == []
+    assert notes_only.told() == f"1 file left out: neither picture nor clip (first: {tmp_path / 'a.txt'})"
+    (tmp_path / "c.MP4").touch()
+    found = find_media([tmp_path])
+    assert [file.path.name for file in found.files] == ["b.jpg"]
+    assert found.damaged == [tmp_path / "c.MP4"]
+    assert found.told() == f"2 files left out: neither picture nor clip (first: {tmp_path / 'c.MP4'})"
 
 
 @pytest.mark.parametrize(

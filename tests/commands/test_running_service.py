@@ -57,7 +57,8 @@ def test_a_folder_is_added_and_asked(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert vills("add", folder, *about, "--wait", "60") == 0
     written = capsys.readouterr()
     assert written.out == "3 accepted, 3 of them searchable, 0 refused\n"
-    assert written.err == ""  # no bar off a terminal
+    notes = folder / "notes.txt"  # not silently left out, but no failure; and no bar off a terminal
+    assert written.err == f"vills: 1 file left out: neither picture nor clip (first: {notes})\n"
 
     assert vills("query", folder / "1.png", "-k", "2", "--camera", "gate", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
@@ -76,10 +77,21 @@ def test_what_the_service_refuses_is_told_file_by_file(tmp_path: Path, capsys: p
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:80])
     assert vills("add", tmp_path) == 1
     written = capsys.readouterr()
-    assert written.out.startswith("1 accepted, 0 of them searchable, 1 refused")
+    # Bug: "0 of them searchable", though nobody had waited to see.
+    assert written.out == "1 accepted, searchable soon, 1 refused\n"
     assert written.err.startswith(f"vills: {tmp_path / 'b.png'}: ")
     assert vills("query", tmp_path / "a.png", "--tag", "k" * 100 + "=v") == 2
     assert capsys.readouterr().err.startswith("vills: tags")
+
+
+def test_a_damaged_file_of_a_folder_fails_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bug: a clip of zero bytes was left out without a word, and the exit code was 0."""
+    picture(tmp_path / "a.png", 12)
+    (tmp_path / "b.mp4").touch()
+    assert vills("add", tmp_path) == 1
+    written = capsys.readouterr()
+    assert written.out == "1 accepted, searchable soon, 0 refused\n"
+    assert written.err == f"vills: 1 file left out: neither picture nor clip (first: {tmp_path / 'b.mp4'})\n"
 
 
 def test_every_process_is_well(capsys: pytest.CaptureFixture[str]) -> None:
