@@ -1,9 +1,11 @@
 """The demo from end to end: a service of its own, samples, questions, figures, contact sheet."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
@@ -19,6 +21,7 @@ from service.local.supervisor import LocalService
 from service.settings import Settings
 
 START_TIMEOUT_S = 180.0
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SHEET, LOG = "sheet.png", "service.log"
 
 
@@ -30,17 +33,44 @@ def run(settings: Settings, *, samples: Path | None, out: Path) -> int:
     Raises:
         LocalError: the service does not come up.
         VillsError: it is there and refuses.
+        KeyboardInterrupt: a signal came; by then the service is stopped and its folder gone.
     """
     console = Console()
     out.mkdir(parents=True, exist_ok=True)
     try:
-        with prepared(samples, console) as (shown, skipped), own_service(settings, out / LOG, console) as url:
+        with (
+            ended_by_signals(),
+            prepared(samples, console) as (shown, skipped),
+            own_service(settings, out / LOG, console) as url,
+        ):
             print_left_out(console, skipped)
             with VillsClient(url) as client:
                 return show(client, shown, out, console)
     except (BadFolder, TimeoutError) as error:
         console.print(f"{error}", style="red", markup=False, soft_wrap=True)
         return 2 if isinstance(error, BadFolder) else 1
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: in order, from the inside out.
+
+    Only the first signal counts: a second one would cut short the stop that the first began, and leave folders behind.
+    One that is ignored already (`nohup`) stays so.
+    """
+    heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

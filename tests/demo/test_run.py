@@ -1,8 +1,13 @@
 """The demo on a real service, with somebody's own folder."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -45,6 +50,39 @@ def test_a_folder_is_shown_whatever_lies_in_it(
     with Image.open(out / SHEET) as sheet:
         assert sheet.size == sheet_size(columns=2, rows=6)
     assert (out / LOG).stat().st_size > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGTERM, signal.SIGTERM]])
+def test_a_signal_stops_it_in_order_and_leaves_nothing(
+    few_folder: Path, tmp_path: Path, signals: list[signal.Signals]
+) -> None:
+    """Bug: SIGTERM, unlike Ctrl-C, killed the demo at once: its folder stayed, with everybody's pictures in it."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "service.commands.main", "demo"]
+    process = subprocess.Popen(
+        [*command, "--samples", str(few_folder), "--out", str(tmp_path / "out")],
+        env=os.environ | {"TMPDIR": str(temporary), "VILLS_ENCODER": ENCODER, "VILLS_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert any("service ready" in line for line in process.stdout)
+        assert list(temporary.glob("vills-*"))
+        children = psutil.Process(process.pid).children(recursive=True)
+        for number in signals:
+            process.send_signal(number)
+        assert process.wait(120) != 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert psutil.wait_procs(children, timeout=0)[1] == []
+    assert list(temporary.glob("vills-*")) == []
+    log = (tmp_path / "out" / LOG).read_text()
+    assert "Traceback" not in log
 
 
 def test_a_folder_that_is_not_there_is_said_before_anything_starts(
