@@ -56,6 +56,29 @@ def test_an_answer_that_is_no_problem_is_an_error_all_the_same() -> None:
     assert (caught.value.status, caught.value.code) == (502, "http_error")
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (json.dumps(JOB | {"created_at": "yesterday"}), "created_at of a Job is 'yesterday'"),
+        (json.dumps({"id": "j1"}), "kind of a Job"),
+        ("[]", "a list in place of a JSON object"),
+        ("<html>", "gave no JSON"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_the_clients_own_error(body: str, told: str) -> None:
+    """Bug: a record with a bad time ended in a traceback of the library that reads it."""
+    with client(lambda _: httpx.Response(200, text=body)) as vills, pytest.raises(VillsError) as caught:
+        vills.job("j1")
+    assert (caught.value.code, caught.value.status) == ("unreadable_answer", 0)
+    assert told in caught.value.detail
+
+
+def test_a_page_that_cannot_be_read_is_the_clients_own_error() -> None:
+    """Bug: the same, for lists."""
+    with client(lambda _: httpx.Response(200, json={})) as vills, pytest.raises(VillsError, match="items of a Page"):
+        list(vills.jobs())
+
+
 def test_the_key_goes_along() -> None:
     seen: list[str] = []
 

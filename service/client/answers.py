@@ -6,7 +6,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Literal, TypeVar, cast
 
-from pydantic import TypeAdapter
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from service.client.errors import VillsError
 
 Kind = Literal["video", "image"]
 Target = Literal["videos", "images", "all"]
@@ -108,6 +111,14 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the records of a list, and where the next ones begin; None: there are no more."""
+
+    items: tuple[dict[str, Any], ...]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class QueryResult:
     """Ranked hits, best first, and where the milliseconds went."""
 
@@ -146,10 +157,38 @@ def read(record: type[Record], body: Mapping[str, Any]) -> Record:
     """The record a JSON object stands for.
 
     Raises:
-        pydantic.ValidationError: a member is missing or of another type: service and client are of different versions.
+        VillsError: a member is missing or of another type (`unreadable_answer`).
     """
     reader: TypeAdapter[Record] = _reader(cast(Any, record))
-    return reader.validate_python(body)
+    try:
+        return reader.validate_python(body)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in wrong["loc"])
+        raise _unreadable(f"{where} of a {record.__name__} is {wrong['input']!r}: {wrong['msg']}") from error
+
+
+def body_of(response: httpx.Response) -> dict[str, Any]:
+    """The JSON object an answer carries.
+
+    Raises:
+        VillsError: it carries something else, as a proxy's page would be (`unreadable_answer`).
+    """
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise _unreadable(f"{response.request.url} gave no JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise _unreadable(f"{response.request.url} gave a {type(body).__name__} in place of a JSON object")
+    return body
+
+
+def _unreadable(what: str) -> VillsError:
+    return VillsError(
+        "unreadable_answer",
+        0,
+        f"the answer cannot be read: {what}; check that the address is the service's and `/version` fits this client",
+    )
 
 
 @cache

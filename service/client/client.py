@@ -13,11 +13,13 @@ from service.client.answers import (
     ItemRecord,
     Job,
     Kind,
+    Page,
     QueryResult,
     Readiness,
     TrackRecord,
     Upload,
     Version,
+    body_of,
     read,
 )
 from service.client.connection import Connection, File
@@ -112,11 +114,11 @@ class VillsClient:
     def retag(self, kind: Kind, item_id: str, tags: Mapping[str, str]) -> ItemRecord:
         """Replace the tags of an item and of its tracks."""
         response = self._connection.request("PATCH", f"/gallery/{kind}s/{item_id}", json={"tags": dict(tags)})
-        return read(ItemRecord, response.json())
+        return read(ItemRecord, body_of(response))
 
     def erase(self, kind: Kind, item_id: str) -> Job:
         """Erase an item; the job's proof says, per place, whether it is done or pending."""
-        return read(Job, self._connection.request("DELETE", f"/gallery/{kind}s/{item_id}").json())
+        return read(Job, body_of(self._connection.request("DELETE", f"/gallery/{kind}s/{item_id}")))
 
     def tracks(self, kind: Kind, item_id: str) -> list[TrackRecord]:
         return [read(TrackRecord, track) for track in self._pages(f"/gallery/{kind}s/{item_id}/tracks", {})]
@@ -155,7 +157,7 @@ class VillsClient:
         held = min(wait, LONGEST_WAIT_S)
         params = {"wait": held} if held > 0 else {}
         response = self._connection.request("GET", f"/jobs/{job_id}", params=params, server_wait_s=held)
-        return read(Job, response.json())
+        return read(Job, body_of(response))
 
     def wait_for(self, job_id: str, timeout_s: float = 300.0) -> Job:
         """The job once it is done. The service holds each answer back, so nothing spins here.
@@ -184,10 +186,10 @@ class VillsClient:
 
     def retry_job(self, job_id: str) -> Job:
         """Queue a dead job again."""
-        return read(Job, self._connection.request("POST", f"/jobs/{job_id}/retry", again=False).json())
+        return read(Job, body_of(self._connection.request("POST", f"/jobs/{job_id}/retry", again=False)))
 
     def cancel_job(self, job_id: str) -> Job:
-        return read(Job, self._connection.request("DELETE", f"/jobs/{job_id}", again=False).json())
+        return read(Job, body_of(self._connection.request("DELETE", f"/jobs/{job_id}", again=False)))
 
     # The service itself
 
@@ -197,24 +199,23 @@ class VillsClient:
     def ready(self) -> Readiness:
         """Whether queries are answered now; never retried."""
         response = self._connection.request("GET", "/readyz", again=False, accept=(503,))
-        return read(Readiness, {**response.json(), "ready": response.is_success})
+        return read(Readiness, {**body_of(response), "ready": response.is_success})
 
     def metrics(self) -> str:
         """All samples in Prometheus's text format."""
         return self._connection.request("GET", "/metrics").text
 
     def _get(self, path: str) -> dict[str, Any]:
-        body: dict[str, Any] = self._connection.request("GET", path).json()
-        return body
+        return body_of(self._connection.request("GET", path))
 
     def _pages(self, path: str, fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         params = {**fields, "limit": PAGE_ITEMS}
         while True:
-            page = self._connection.request("GET", path, params=params).json()
-            yield from page["items"]
-            if not page.get("next_cursor"):
+            page = read(Page, body_of(self._connection.request("GET", path, params=params)))
+            yield from page.items
+            if not page.next_cursor:
                 return
-            params["cursor"] = page["next_cursor"]
+            params["cursor"] = page.next_cursor
 
     def _upload(
         self, path: str, file: File, wait: float | None, idempotency_key: str | None, options: UploadOptions
@@ -230,7 +231,7 @@ class VillsClient:
             headers={"Idempotency-Key": idempotency_key or uuid.uuid4().hex},
             server_wait_s=held,
         )
-        upload = read(Upload, response.json())
+        upload = read(Upload, body_of(response))
         left = deadline - time.monotonic()
         if upload.searchable or left <= 0:
             return upload
@@ -243,4 +244,4 @@ class VillsClient:
     def _query(self, path: str, files: File | Sequence[File], options: QueryOptions) -> QueryResult:
         several = list(files) if isinstance(files, list | tuple) else [cast(File, files)]
         response = self._connection.request("POST", path, fields=query_fields(options), files=several)
-        return read(QueryResult, response.json())
+        return read(QueryResult, body_of(response))

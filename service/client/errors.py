@@ -9,7 +9,8 @@ import httpx
 class VillsError(Exception):
     """One refused call: the problem (RFC 9457) the service answered with, as fields.
 
-    `status` is 0 when no answer came at all (`code` is then `unreachable`). `problem` is the whole body.
+    `status` is 0 when no answer came at all (`code` is then `unreachable`) or none that can be read
+    (`unreadable_answer`). `problem` is the whole body.
     """
 
     def __init__(
