@@ -42,6 +42,9 @@ TABLE: Final[dict[type[Exception], tuple[int, str]]] = {
 }
 
 RETRY_AFTER_S: Final = 1.0
+STORAGE_RETRY_AFTER_S: Final = 30.0  # somebody has to free room or mend a disk: sooner is of no use
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_UNUSABLE: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 _HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 _HTTP_DETAILS: Final = {
     404: "nothing is at {path}: /docs lists the routes",
@@ -60,9 +63,22 @@ def problem_of(error: Exception, request: Request) -> Problem | None:
         return field_problem(list(error.errors()))
     if isinstance(error, HTTPException):
         return _http_problem(error, request)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Problem(503, "storage_full", "the media store has no room left: free some, then try again")
-    return None
+    return _storage_problem(error) if isinstance(error, OSError) else None
+
+
+def _storage_problem(error: OSError) -> Problem | None:
+    """The problem of a media folder that is full or cannot be used. It never names the folder: that is the log's."""
+    if error.errno in _FULL:
+        code, detail = "storage_full", "the media store has no room left: free some, then try again"
+    elif error.errno in _UNUSABLE:
+        code = "storage_unavailable"
+        detail = (
+            f"the media store cannot be used ({error.strerror or errno.errorcode[error.errno]}): "
+            "make its folder readable and writable for the service, on a sound disk, then try again"
+        )
+    else:
+        return None
+    return Problem(503, code, detail, retry_after_s=STORAGE_RETRY_AFTER_S)
 
 
 def _http_problem(error: HTTPException, request: Request) -> Problem:

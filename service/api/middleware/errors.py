@@ -42,6 +42,8 @@ class Errors:
             problem = problem_of(error, Request(scope)) or self._unforeseen(scope, error)
             self._metrics.rejected.labels(problem.code).inc()
             visit = visit_of(scope)
+            if isinstance(error, OSError) and problem.status == 503:  # the answer does not name the file; this does
+                logger.error("the media store fails", request_id=visit.request_id, code=problem.code, error=str(error))
             visit.note["code"] = problem.code
             await problem_response(problem, visit.request_id)(scope, receive, watch)
 
