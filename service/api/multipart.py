@@ -117,8 +117,9 @@ class FormReader:
         if b"name" not in options:
             raise Problem(400, "malformed_body", "a part has no name: each part needs a Content-Disposition with one")
         self._name = options[b"name"].decode("utf-8", "replace")
-        if b"filename" in options:
-            self._begin_file(options[b"filename"])
+        # A part named `file` is one, with or without a file name: taken for text, a picture would be "not UTF-8".
+        if self._name == "file" or b"filename" in options:
+            self._begin_file(options.get(b"filename", b""))
         else:
             self._begin_field()
 

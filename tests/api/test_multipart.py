@@ -72,3 +72,16 @@ def test_nonsense_is_refused_and_leaves_nothing(tmp_path: Path, body: bytes, cut
 )
 def test_file_names_are_text_and_no_paths(given_name: str, kept: str | None) -> None:
     assert clean_filename(given_name) == kept
+
+
+# Bug: without a plain file name the picture was read as text: "file is not UTF-8", or "longer than 16384 bytes".
+@pytest.mark.parametrize("rest", [b"", b"; filename*=UTF-8''w%C3%A4lk.jpg"])
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff", bytes(20_000)])
+def test_a_part_named_file_is_a_file_without_a_file_name_too(tmp_path: Path, rest: bytes, content: bytes) -> None:
+    reader = FormReader(b"x", tmp_path, "part", LIMITS)
+    head = b'--x\r\nContent-Disposition: form-data; name="file"' + rest + b"\r\n\r\n"
+    reader.feed(head + content + b"\r\n--x--\r\n")
+    [file] = reader.finish().files
+    assert file.filename is None
+    assert file.path.read_bytes() == content
+    reader.close()
