@@ -46,10 +46,11 @@ class Storer:
         probe = await self._decoders.probe(file.path, expect=kind)
         item = self._item(visit.reserved, kind, file, form, probe)
         media_key = f"{records.space.id}/{item.id}/original"
-        await asyncio.to_thread(self._media.put_file, file.path, media_key)
         idempotency = Idempotency(visit.caller_id, key, body_hash(kind, file, form)) if key else None
         accepted = None
         try:
+            # Inside: the file can be in its place already when syncing its folder fails.
+            await asyncio.to_thread(self._media.put_file, file.path, media_key)
             accepted = await records.intake.accept(item, idempotency=idempotency)
         except (NotDurable, StoreUnavailable):
             visit.keeps_slot = await self._may_be_there(records, item.id)

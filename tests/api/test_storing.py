@@ -1,11 +1,14 @@
 """Uploads whose acceptance goes wrong: what was not acknowledged is either gone or still whole, never half there."""
 
+import errno
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from index.errors import NotDurable, StoreUnavailable
 from index.records.intake import Accepted, Intake
+from service import media
 from tests.api.conftest import Api, eventually
 from tests.api.fake_worker import FakeWorker
 from tests.api.samples import picture
@@ -48,3 +51,23 @@ async def test_media_of_what_may_be_accepted_stay_and_the_same_key_tells(
     [item] = (await gallery.http.get("/gallery/images")).json()["items"]
     assert item["id"] == told.json()["item_id"]
     assert (await gallery.http.get(item["media"])).content == picture()
+
+
+async def test_a_folder_that_cannot_be_synced_keeps_no_file(gallery: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bug: the file was put in its place outside of the block that cleans up, so a failing sync of its folder left a
+    # file of no item behind for ever, and the answer was a 500.
+    files, sync = gallery.files(), media._sync
+    failed: list[Path] = []
+
+    def failing_once(path: Path) -> None:
+        if path.is_dir() and not failed:
+            failed.append(path)
+            raise OSError(errno.EIO, "Input/output error")
+        sync(path)
+
+    monkeypatch.setattr(media, "_sync", failing_once)
+    refused = await gallery.upload("image", picture())
+    assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert failed
+    assert gallery.files() == files
