@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from index.records.api_keys import ApiKeys
 from tests.api.conftest import Api, eventually
-from tests.api.samples import BLUE, RED, picture
+from tests.api.samples import BLUE, RED, damaged_clip, picture
 
 
 async def test_the_same_body_gives_the_first_answer(gallery: Api) -> None:
@@ -57,6 +57,16 @@ async def test_keys_of_two_people_do_not_meet(gallery: Api, redis: Redis) -> Non
 
         await eventually(accepted)
     assert len(items) == 2
+
+
+async def test_a_replay_of_what_has_died_tells_why_without_waiting_too(gallery: Api) -> None:
+    # Bug: without ?wait the replay was a 202, a promise to encode, with the state `dead`.
+    headers = {"Idempotency-Key": uuid4().hex}
+    first = await gallery.upload("video", damaged_clip(), headers=headers)
+    assert (first.status_code, first.json()["code"]) == (422, "media_damaged")
+    second = await gallery.upload("video", damaged_clip(), headers=headers, wait=0)
+    assert (second.status_code, second.json()["code"]) == (422, "media_damaged")
+    assert second.json()["job_id"] == first.json()["job_id"]
 
 
 async def test_a_bad_key_is_named(gallery: Api) -> None:

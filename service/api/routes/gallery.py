@@ -62,7 +62,8 @@ async def upload_item(
         form = read_form(UploadForm, received.values)
         accepted = await parts.storer.store(request, records, kind, received.files[0], form, idempotency_key)
     job = await parts.waiter.job(request, records, accepted.item_id, wait)
-    if wait and job.state == "dead" and job.error:
+    # A replay of what has died meanwhile: 202 would promise an encoding that never comes.
+    if (wait or accepted.replayed) and job.state == "dead" and job.error:
         raise job_problem(job)
     visible = job.state == "done" and await parts.waiter.is_visible(records, job)
     return Json(show_upload(job), 201 if visible else 202, {"Location": f"/jobs/{job.id}"})
@@ -139,6 +140,6 @@ def missing_file() -> Problem:
     return Problem(
         422,
         "missing_file",
-        "the form has no file: send it as a part named `file`, with a file name",
+        "the form has no file: send it as a part named `file`",
         field="file",
     )
