@@ -5,7 +5,7 @@ import structlog
 from index.errors import StoreUnavailable
 from service.api.policy import Slots
 from service.api.records import ActiveRecords
-from service.api.uploads import FIELDS_ONLY
+from service.api.uploads import FIELDS_ONLY, QUERY_BODY_S
 from service.api.workers import Workers
 from service.errors import Problem
 from service.settings import Settings
@@ -14,7 +14,9 @@ logger = structlog.get_logger(__name__)
 
 # An upload may take this long to arrive; after that its reserved slot is anybody's, though it may still be accepted.
 UPLOAD_S = 3600.0
-QUERY_MARGIN_S = 30.0  # a query's slot outlives its deadline by the time its body may take
+# A query's slot outlives its deadline by the time its body may take, and by what decoding commonly takes: a slot
+# that expired under its query would be given to another, and the limit would be none.
+QUERY_DECODE_S = 30.0
 
 
 class SlotKeeper:
@@ -44,7 +46,7 @@ class SlotKeeper:
         else:
             await self._workers.require_ready(records.space.id)
             limit, retry_after_s = self._settings.query_slots, 1.0
-            ttl_s = self._settings.query_deadline_s + QUERY_MARGIN_S
+            ttl_s = self._settings.query_deadline_s + QUERY_BODY_S + QUERY_DECODE_S
             free = await records.queries.reserve(slot_id, limit=limit, ttl_s=ttl_s)
         if not free:
             raise Problem(

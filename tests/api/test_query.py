@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from index.records.queries import Queries
+from service.api.uploads import QUERY_BODY_S
 from service.settings import Settings
 from tests.api.conftest import Api, eventually, serving
 from tests.api.fake_worker import SPACE, FakeWorker
@@ -135,3 +137,35 @@ async def _count(api: Api, route: str) -> float:
     wanted = f'vills_requests_total{{method="POST",route="{route}",status="200"}} '
     text = (await api.http.get("/metrics")).text
     return sum(float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted))
+
+
+async def test_a_body_that_trickles_is_given_up_before_its_slot(gallery: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bug: a byte now and then kept the request alive for ever, long after its slot had expired and was another's.
+    monkeypatch.setattr("service.api.uploads.QUERY_BODY_S", 0.3)
+    url = httpx.URL(gallery.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = "POST /query/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
+    writer.write(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode())
+    writer.write(b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n')
+
+    async def trickle() -> None:
+        while True:
+            writer.write(b"a")
+            await asyncio.sleep(0.02)
+
+    async def expiry() -> list[Any]:
+        return list(await gallery.redis.zrange(f"vills:{{{SPACE.id}}}:slots:query", 0, -1, withscores=True))
+
+    trickling = asyncio.create_task(trickle())
+    try:
+        [(_, expires_ms)] = await eventually(expiry)
+        seconds, _ = await gallery.redis.time()
+        # The slot lasts for the longest body and for the longest answer after it.
+        assert expires_ms / 1000 - seconds > QUERY_BODY_S + gallery.parts.settings.query_deadline_s
+        answer = await reader.readuntil(b"\r\n\r\n") + await reader.readuntil(b"}")
+    finally:
+        trickling.cancel()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"upload_too_slow" in answer
+    await eventually(lambda: no_trace(gallery))

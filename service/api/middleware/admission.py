@@ -56,7 +56,7 @@ class Admission:
         length = headers.get("content-length")
         limit = self._slots.limit_bytes(policy.slots)
         if length is not None and length.isdecimal() and int(length) > limit:
-            raise too_large(limit, length)
+            raise too_large(limit, length, policy)
         has_body = length not in (None, "0") or "transfer-encoding" in headers
         if not has_body and policy.body == "form":
             return
