@@ -35,6 +35,7 @@ def create_app(parts: Parts) -> FastAPI:
         title="VILLS person re-identification retrieval",
         version=build_version(),
         redoc_url=None,
+        redirect_slashes=False,  # a redirect comes without a problem's body, and clients drop the upload on the way
         swagger_ui_oauth2_redirect_url=None,
         exception_handlers={HTTPException: pass_on, RequestValidationError: pass_on},
         # From the outside in.

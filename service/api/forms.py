@@ -165,7 +165,7 @@ def read_form(form: type[Form], values: Values) -> Form:
     try:
         return form.model_validate({name: texts if name in repeatable else texts[0] for name, texts in values.items()})
     except ValidationError as error:
-        raise field_problem(error.errors(include_url=False, include_context=False)) from error
+        raise field_problem(error.errors(include_url=False, include_context=False), form) from error
 
 
 def read_json(form: type[Form], body: bytes) -> Form:
@@ -181,18 +181,25 @@ def read_json(form: type[Form], body: bytes) -> Form:
     try:
         return form.model_validate(said)
     except ValidationError as error:
-        raise field_problem(error.errors(include_url=False, include_context=False)) from error
+        raise field_problem(error.errors(include_url=False, include_context=False), form) from error
 
 
-def field_problem(errors: list[Any]) -> Problem:
-    """One 422 for all fields that broke a rule, in pydantic's list of errors."""
+def field_problem(errors: list[Any], form: type[AnyForm] | None = None) -> Problem:
+    """One 422 for all fields that broke a rule, in pydantic's list of errors; `form` is what they were read as."""
     faults = [
         {
             "field": ".".join(str(part) for part in error["loc"]) or "form",
             "value": repr(error.get("input"))[:100],
-            "rule": error["msg"].removeprefix("Value error, "),
+            "rule": _rule(error, form),
         }
         for error in errors
     ]
     first = faults[0]
     return Problem(422, "invalid_field", f"{first['field']} is {first['value']}: {first['rule']}", errors=faults)
+
+
+def _rule(error: Any, form: type[AnyForm] | None) -> str:
+    if error["type"] == "extra_forbidden" and form is not None:
+        names = (field.alias or name for name, field in form.model_fields.items())
+        return f"no such field; the fields are {', '.join(names)}"
+    return str(error["msg"]).removeprefix("Value error, ")

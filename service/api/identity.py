@@ -13,12 +13,17 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _TRACK_ID = re.compile(r"[0-9a-f]{32}-[0-9]{4,}")
 
 
+def is_id(text: str) -> bool:
+    """Whether the text could be the id of an item, a job or a query."""
+    return _ID.fullmatch(text) is not None
+
+
 async def _kind(request: Request) -> Kind:
     return "video" if request.scope["path"].startswith("/gallery/videos") else "image"
 
 
 async def _item_id(item_id: str, request: Request) -> str:
-    if not _ID.fullmatch(item_id):
+    if not is_id(item_id):
         raise NotFound(await _kind(request), item_id[:100])
     return item_id
 
@@ -30,7 +35,7 @@ async def _track_id(track_id: str) -> str:
 
 
 async def _job_id(job_id: str) -> str:
-    if not _ID.fullmatch(job_id):
+    if not is_id(job_id):
         raise NotFound("job", job_id[:100])
     return job_id
 

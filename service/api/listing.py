@@ -1,22 +1,35 @@
 """What a list may be asked for, in the query string."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.requests import Request
 
 from service.api.forms import AnyForm, CameraId, Form, Tags, read_form
+from service.api.identity import is_id
 from service.api.models import JobState
 from service.api.times import Moment
 
 MAX_PAGE = 500
 
 
+def _cursor(text: str) -> str:
+    if not is_id(text):
+        raise ValueError(
+            "a cursor is the `next_cursor` of the page before, 32 hex digits: pass it on as it came, "
+            "or leave it out for the first page"
+        )
+    return text
+
+
+Cursor = Annotated[str, AfterValidator(_cursor)]
+
+
 class Page(AnyForm):
     """Pages are cut by a cursor: what is added meanwhile neither repeats nor hides an entry."""
 
     limit: int = Field(100, ge=1, le=MAX_PAGE, description="most entries of a page")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before")
+    cursor: Cursor | None = Field(None, description="`next_cursor` of the page before")
 
 
 class ItemFilter(Page):
