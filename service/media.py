@@ -4,6 +4,7 @@ Keys are relative paths such as `{space}/{item}/original`. In a folder, files ar
 has to outlast a power cut is synced before the call returns. All calls block: asyncio callers use `asyncio.to_thread`.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ CHUNK_BYTES = 256 * 1024
 # A segment never starts with a dot: no way up, and none into the scratch folder.
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._@=+-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._@=+-]{0,199})*", re.ASCII)
 _SCRATCH = ".scratch"
+_TREE_TRIES = 5  # a worker that loses an item writes one more file at most
 
 
 class MediaStore:
@@ -56,6 +58,31 @@ class MediaStore:
             )
         if self.is_local:
             _sync(self._folder.parent)
+
+    # Listing
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly below a prefix."""
+        try:
+            if self.is_local:
+                with os.scandir(self._path(prefix)) as entries:
+                    return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            found = self._fs.ls(self._address(prefix), detail=True, refresh=True)
+        except FileNotFoundError:
+            return []
+        return [each["name"].rstrip("/").rpartition("/")[2] for each in found if each["type"] == "directory"]
+
+    def written_s(self, prefix: str) -> float | None:
+        """Unix time at which the newest file below a prefix was written; of a folder without files, its own."""
+        if not self.is_local:
+            times = [self._fs.modified(file).timestamp() for file in self._fs.find(self._address(prefix))]
+            return max(times, default=None)
+        folder = self._path(prefix)
+        try:
+            paths = [Path(parent) / name for parent, _, names in os.walk(folder) for name in names]
+            return max(path.stat().st_mtime for path in paths or [folder])
+        except FileNotFoundError:  # somebody is removing it
+            return None
 
     # Writing
 
@@ -155,8 +182,8 @@ class MediaStore:
             return len(files)
         folder = self._path(prefix)
         n_files = sum(len(names) for _, _, names in os.walk(folder))
-        with suppress(FileNotFoundError):  # somebody else is removing it too
-            shutil.rmtree(folder)
+        if folder.exists():
+            _remove_tree(folder)
             _sync(folder.parent)
         return n_files
 
@@ -207,6 +234,19 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove a folder and what is in it, even while somebody writes a last file into it or removes it too."""
+    for tries_left in reversed(range(_TREE_TRIES)):
+        try:
+            shutil.rmtree(folder)
+            return
+        except OSError as error:
+            if not folder.exists():
+                return
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or not tries_left:
+                raise
 
 
 def _rename(draft: Path, target: Path) -> None:

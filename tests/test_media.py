@@ -1,5 +1,6 @@
 """The media store: one behaviour on a folder and on another fsspec file system."""
 
+import errno
 import os
 import shutil
 import stat
@@ -91,6 +92,60 @@ def test_deleting(store: MediaStore) -> None:
     assert store.exists("space/ab/original")
 
 
+def test_deleting_outlasts_a_last_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A thumbnail written between the listing and the removal of its folder made the deletion fail: "not empty".
+    store = MediaStore(str(tmp_path))
+    store.write("space/item/original", b"x")
+    late, rmdir = ["space/item/0000.jpg", "space/item/0001.jpg"], os.rmdir
+
+    def rmdir_too_late(path: str, *, dir_fd: int | None = None) -> None:
+        if late:
+            store.write(late.pop(), b"x")
+        rmdir(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", rmdir_too_late)
+    store.delete_tree("space/item")
+    assert not late
+    assert store.folders("space") == []
+
+
+def test_a_folder_that_never_gets_empty_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MediaStore(str(tmp_path))
+    store.write("space/item/original", b"x")
+
+    def never_empty(path: str, *, dir_fd: int | None = None) -> None:
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(os, "rmdir", never_empty)
+    with pytest.raises(OSError, match="not empty"):
+        store.delete_tree("space/item")
+
+
+def test_folders_and_when_something_was_last_written_into_them(store: MediaStore) -> None:
+    # What no record names can be found only by listing.
+    before = time.time() - 5
+    for key in ("space/a/original", "space/a/0000.jpg", "space/b/deep/er", "space/file", "other/c/original"):
+        store.write(key, b"x")
+    assert sorted(store.folders("space")) == ["a", "b"]
+    assert store.folders("no-such-space") == []
+    for prefix in ("space/a", "space/b"):
+        written_s = store.written_s(prefix)
+        assert written_s is not None and before < written_s < time.time() + 5
+    assert store.written_s("space/no-such-item") is None
+
+
+def test_the_newest_file_counts(tmp_path: Path) -> None:
+    store = MediaStore(str(tmp_path))
+    for name, written_s in (("original", 1000), ("0000.jpg", 2000)):
+        store.write(f"space/item/{name}", b"x")
+        os.utime(tmp_path / "space/item" / name, (written_s, written_s))
+    os.utime(tmp_path / "space/item", (3000, 3000))
+    assert store.written_s("space/item") == 2000
+    (tmp_path / "space/empty").mkdir()
+    os.utime(tmp_path / "space/empty", (4000, 4000))
+    assert store.written_s("space/empty") == 4000
+
+
 def test_a_local_path_holds_the_content(store: MediaStore) -> None:
     store.write("a/b", b"content")
     with store.local_path("a/b") as path:
@@ -157,6 +212,8 @@ def test_keys_that_lead_elsewhere_are_refused(store: MediaStore, key: str) -> No
         lambda: store.delete(key),
         lambda: store.delete_tree(key),
         lambda: store.sweep(key, 0),
+        lambda: store.folders(key),
+        lambda: store.written_s(key),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="no media key"):

@@ -1,11 +1,13 @@
 """Writing a snapshot: beside its place first, then moved there when every byte is on disk."""
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +34,7 @@ from index.vectors.state import State
 from index.vectors.vocabulary import NO_CAMERA, Vocabulary
 
 UNFINISHED = ".unfinished-"  # begins the name of a folder that is being written, or being removed
+ABANDONED_S = 6 * 3600.0  # without locks, an unfinished folder of that age belongs to a process that died
 
 
 def write_snapshot(state: State, vocabulary: Vocabulary, root: Path, space_id: str, dimension: int) -> Path:
@@ -41,22 +44,23 @@ def write_snapshot(state: State, vocabulary: Vocabulary, root: Path, space_id: s
     beside = space / f"{UNFINISHED}{secrets.token_hex(8)}"
     beside.mkdir()
     try:
-        manifest = Manifest(
-            format=FORMAT,
-            space_id=space_id,
-            dimension=dimension,
-            metric=METRIC,
-            version=state.version,
-            count=state.count,
-            checksum=f"{state.checksum:016x}",
-            files=_write_files(beside, state, vocabulary, dimension),
-        )
-        with _synced(beside / MANIFEST) as write:
-            write(manifest.to_json().encode())
-        _sync_folder(beside)
-        _move(beside, space / snapshot_name(state.version))
-        _sync_folder(space)
-        _sync_folder(root)  # names the space's folder, which may be new
+        with _locked(beside):
+            manifest = Manifest(
+                format=FORMAT,
+                space_id=space_id,
+                dimension=dimension,
+                metric=METRIC,
+                version=state.version,
+                count=state.count,
+                checksum=f"{state.checksum:016x}",
+                files=_write_files(beside, state, vocabulary, dimension),
+            )
+            with _synced(beside / MANIFEST) as write:
+                write(manifest.to_json().encode())
+            _sync_folder(beside)
+            _move(beside, space / snapshot_name(state.version))
+            _sync_folder(space)
+            _sync_folder(root)  # names the space's folder, which may be new
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return space / snapshot_name(state.version)
@@ -70,6 +74,40 @@ def remove_snapshot(folder: Path) -> None:
     except FileNotFoundError:
         return
     shutil.rmtree(beside, ignore_errors=True)
+
+
+def remove_abandoned(space: Path) -> None:
+    """Remove what processes that died left unfinished in a space's folder.
+
+    A writer locks its folder before it writes into it, and a lock ends with its process, whatever became of its pid: a
+    folder that holds anything and is not locked has no owner.
+    """
+    for folder in space.glob(f"{UNFINISHED}*"):
+        with suppress(OSError):  # finished, or removed, meanwhile
+            if _is_abandoned(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    if time.time() - folder.stat().st_mtime > ABANDONED_S:
+        return True
+    if not any(folder.iterdir()):
+        return False  # its writer may be about to lock it
+    with _opened(folder) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # held, or a file system without locks
+            return False
+    return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, where the file system has locks on folders; elsewhere only its age shows who died."""
+    with _opened(folder) as descriptor:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
 
 
 def _move(beside: Path, place: Path) -> None:
@@ -179,8 +217,14 @@ def _synced(path: Path) -> Iterator[_Writer]:
 
 def _sync_folder(folder: Path) -> None:
     """Bring to disk which files a folder names."""
+    with _opened(folder) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +23,20 @@ from index.vectors.snapshot_format import (
     snapshot_folders,
     space_folder,
 )
-from index.vectors.snapshot_writer import UNFINISHED, remove_snapshot
+from index.vectors.snapshot_writer import remove_abandoned, remove_snapshot
 from index.vectors.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
-ABANDONED_S = 6 * 3600.0  # an unfinished folder of that age belongs to a process that died
 
 
 def load(root: Path, space_id: str, dimension: int) -> Gallery | None:
-    """The gallery of the newest whole snapshot; None when there is none. Damaged ones are logged and passed over."""
-    for folder in snapshot_folders(space_folder(root, space_id)):
+    """The gallery of the newest whole snapshot; None when there is none. Damaged ones are logged and passed over.
+
+    Also removes what processes that died left unfinished: it may hold what is erased.
+    """
+    space = space_folder(root, space_id)
+    remove_abandoned(space)
+    for folder in snapshot_folders(space):
         try:
             return load_snapshot(folder, space_id, dimension)
         except SnapshotDamaged as error:
@@ -84,8 +86,16 @@ def prune(root: Path, space_id: str, keep: int = 2) -> int | None:
             kept.append(manifest.version)
         else:
             remove_snapshot(folder)
-    _remove_abandoned(space)
+    remove_abandoned(space)
     return min(kept, default=None)
+
+
+def remove_all(root: Path, space_id: str) -> None:
+    """Remove every snapshot of a space, and what processes that died left unfinished."""
+    space = space_folder(root, space_id)
+    for folder in snapshot_folders(space):
+        remove_snapshot(folder)
+    remove_abandoned(space)
 
 
 def _gallery(folder: Path, manifest: Manifest) -> Gallery:
@@ -152,15 +162,3 @@ def _checksum(segment: Segment) -> int:
     halves = segment.rows.vectors.halves
     pairs = zip(segment.rows.track_ids, halves, strict=True)
     return sum(track_digest(track_id, half.tobytes()) for track_id, half in pairs)
-
-
-def _remove_abandoned(space: Path) -> None:
-    if not space.is_dir():
-        return
-    for folder in space.glob(f"{UNFINISHED}*"):
-        try:
-            age_s = time.time() - folder.stat().st_mtime
-        except FileNotFoundError:
-            continue
-        if age_s > ABANDONED_S:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -16,6 +16,7 @@ from index.records.connection import connect, durability
 from index.records.erase import Erasure
 from index.records.items import Items
 from index.records.log import Log
+from index.records.orphans import Orphans
 from index.records.processes import Processes
 from index.records.queries import Queries
 from index.records.spaces import Spaces
@@ -174,12 +175,19 @@ async def build_worker(settings: Settings, redis: Redis, encoder: Encoder, name:
         ),
         heartbeats=Heartbeats(name, space.id, processes, view, snapshots, clock, redis, metrics),
         background=(
-            LogApplier(log, items, view, lambda: Gallery(space.dimension), name, metrics),
+            LogApplier(log, items, view, lambda: Gallery(space.dimension), name, metrics, rebuilt=snapshots.rebuilt),
             Compaction(view),
             snapshots,
             Erasures(name, space.id, Erasure(redis, space.id), log, processes, view, snapshots, media, redis),
             retries,
-            Sweep(media, query_prefix=QUERY_CROPS_PREFIX, query_life_s=4 * settings.query_deadline_s),
+            Sweep(
+                media,
+                items,
+                Orphans(redis, space.id),
+                space_id=space.id,
+                query_prefix=QUERY_CROPS_PREFIX,
+                query_life_s=4 * settings.query_deadline_s,
+            ),
         ),
         drain_s=settings.drain_s,
     )

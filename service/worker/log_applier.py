@@ -33,13 +33,17 @@ class LogApplier:
         new_gallery: Callable[[], Gallery],
         worker: str,
         metrics: WorkerMetrics,
+        *,
+        rebuilt: Callable[[], None],
     ) -> None:
+        """`rebuilt` is told when the gallery was made anew; it is fit only when the view says so."""
         self._log = log
         self._items = items
         self._view = view
         self._new_gallery = new_gallery
         self._worker = worker
         self._metrics = metrics
+        self._tell_rebuilt = rebuilt
         self._rebuilds_in_a_row = 0
 
     async def run(self) -> None:
@@ -105,6 +109,7 @@ class LogApplier:
         self._rebuilds_in_a_row += 1
         gallery = await outlast(self._scanned)
         await self._view.replace(gallery)
+        self._tell_rebuilt()
         self._metrics.set_index(size_bytes=gallery.bytes(), applied=gallery.version)
 
     async def _scanned(self) -> Gallery:

@@ -7,7 +7,7 @@ from pathlib import Path
 from index.errors import StoreUnavailable
 from index.records.log import Log
 from index.records.processes import Processes
-from index.vectors.snapshots import prune
+from index.vectors.snapshots import prune, remove_all
 from service.worker.view import GalleryView
 
 logger = logging.getLogger(__name__)
@@ -42,13 +42,21 @@ class Snapshots:
         self._every_entries = every_entries
         self._newest = newest
         self._oldest = oldest
+        self._writing: int | None = None  # a position that the snapshot being written is not older than
+        self._outdated = False  # the index was rebuilt, and those on disk are of the one before
         self._needed = 0
         self._asked = asyncio.Event()
 
     @property
     def oldest(self) -> int:
-        """Log position of the older kept snapshot; the gallery's own where there is none, as it needs no older log."""
-        return self._view.version if self._oldest is None else self._oldest
+        """Log position of the oldest snapshot there is or may be in a moment; the gallery's own where there is none.
+
+        What was erased up to there is in none of them.
+        """
+        if self._outdated:
+            return 0  # positions of a log that perhaps went another way
+        kept = self._view.version if self._oldest is None else self._oldest
+        return kept if self._writing is None else min(kept, self._writing)
 
     def need(self, version: int) -> None:
         """Ask that no kept snapshot be older than `version`."""
@@ -56,15 +64,25 @@ class Snapshots:
             self._needed = version
             self._asked.set()
 
+    def rebuilt(self) -> None:
+        """The index was made anew from the records: replace all snapshots by one of it as soon as it is fit.
+
+        The log does not reach back to them, so they are of no use, and nobody replays into them what was erased since.
+        """
+        self._outdated = True
+        self._asked.set()
+
     async def run(self) -> None:
         """Take snapshots until cancelled."""
         while True:
             await self._until_due()
             try:
+                await self._remove_outdated()
                 await self._take()
             except OSError as error:
                 logger.error("no snapshot of the index could be written, searching goes on: %s", error)
                 await asyncio.sleep(AGAIN_S)
+                self._asked.set()  # whoever asked does so only once
                 continue
             await self._cut_log()
 
@@ -82,10 +100,25 @@ class Snapshots:
         await self._view.reached(self._needed)
         await self._view.fit()
 
-    async def _take(self) -> None:
-        if self._view.version > self._newest:
+    async def _remove_outdated(self) -> None:
+        if self._outdated:
+            await asyncio.to_thread(remove_all, self._root, self._space_id)
+            self._newest, self._oldest, self._outdated = 0, None, False
+            await self._view.fit()  # it may have been found unfit once more meanwhile
+
+    async def _write(self) -> None:
+        self._writing = self._view.version
+        try:
             path = await asyncio.to_thread(self._view.gallery.snapshot, self._root, self._space_id)
             self._newest = int(path.name)
+            if self._oldest is None:
+                self._oldest = self._newest
+        finally:
+            self._writing = None
+
+    async def _take(self) -> None:
+        if self._view.version > self._newest:
+            await self._write()
         oldest = await asyncio.to_thread(prune, self._root, self._space_id, keep=2)
         if oldest is not None and oldest < self._needed:
             oldest = await asyncio.to_thread(prune, self._root, self._space_id, keep=1)

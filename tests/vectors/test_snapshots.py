@@ -16,7 +16,7 @@ from index.errors import SnapshotDamaged
 from index.vectors import snapshots
 from index.vectors.gallery import Gallery
 from index.vectors.snapshot_format import FILES, MANIFEST, Manifest
-from index.vectors.snapshots import load, load_snapshot, prune
+from index.vectors.snapshots import load, load_snapshot, prune, remove_all
 from tests.vectors.records import DIMENSION, Records, filled
 from tests.vectors.test_applying import assert_same
 
@@ -211,7 +211,6 @@ def test_what_a_dead_process_left_is_removed_in_time(gallery: Gallery, tmp_path:
     old, new = tmp_path / SPACE / ".unfinished-old", tmp_path / SPACE / ".unfinished-new"
     for folder in (old, new):
         folder.mkdir()
-        (folder / "vectors.npy").write_bytes(b"half")
     os.utime(old, (0, 0))
     prune(tmp_path, SPACE)
     assert not old.exists()
@@ -238,6 +237,52 @@ def test_a_damaged_one_in_the_same_place_is_replaced(gallery: Gallery, records: 
     assert loaded is not None
     assert_same(loaded, records)
     assert list((tmp_path / SPACE).iterdir()) == [folder]
+
+
+UNFINISHED_WRITER = """
+import os, sys, time
+from pathlib import Path
+from index.vectors.gallery import Gallery
+from tests.vectors.records import DIMENSION, filled
+
+def hang(descriptor):
+    print("writing", flush=True)
+    time.sleep(60)
+
+os.fsync = hang
+gallery = Gallery(DIMENSION)
+gallery.apply(filled(60).log)
+gallery.snapshot(Path(sys.argv[1]), sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("clear", [prune, remove_all, lambda root, space: load(root, space, DIMENSION)])
+def test_what_a_killed_process_was_writing_is_removed_at_once(
+    tmp_path: Path, clear: Callable[[Path, str], object]
+) -> None:
+    # A worker killed while it wrote a snapshot left vectors behind for six hours, those of erased items among them.
+    command = [sys.executable, "-c", UNFINISHED_WRITER, str(tmp_path), SPACE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"writing\n"
+        [unfinished] = (tmp_path / SPACE).iterdir()
+        clear(tmp_path, SPACE)
+        assert any(unfinished.iterdir())  # its owner lives
+        writer.kill()
+        writer.wait(10)
+    clear(tmp_path, SPACE)
+    assert list((tmp_path / SPACE).iterdir()) == []
+
+
+def test_all_snapshots_can_be_removed(gallery: Gallery, records: Records, tmp_path: Path) -> None:
+    # Those of before a rebuild stayed, with what was erased while their worker was away: `prune` always keeps one.
+    gallery.snapshot(tmp_path, SPACE)
+    records.remove("track-1")
+    gallery.apply(records.log)
+    gallery.snapshot(tmp_path, SPACE)
+    remove_all(tmp_path, SPACE)
+    assert list((tmp_path / SPACE).iterdir()) == []
+    remove_all(tmp_path, "no-such-space")
 
 
 WRITER = """

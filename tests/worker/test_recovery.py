@@ -71,6 +71,27 @@ async def test_a_log_cut_too_far_means_rebuilding_from_the_records(
     assert (await door.ask(RED))["gallery_version"] == 3
 
 
+async def test_a_rebuild_replaces_every_older_snapshot(
+    door: Door, start_worker: StartWorker, often: Settings, tmp_path: Path
+) -> None:
+    # A worker that was away while an item was erased, and came back when the proof was complete and the log cut, kept
+    # its old snapshot with the item's vector: nobody had a reason to ask for a newer one.
+    worker = await start_worker(own=often)
+    [red, *_] = await filled(door, tmp_path, 3)
+    await snapshot_at(often, door, 2)
+    await worker.stop()
+    job = await door.erasure.erase_item(red, "image")
+    for place in job.proof or {}:
+        await door.erasure.mark(job.id, place)
+    await Log(door.redis, door.space_id).trim(4)
+    await start_worker(own=often)
+
+    async def only_the_new_one() -> bool:
+        return [int(each.name) for each in snapshots_of(often, door)] == [4]
+
+    await eventually(only_the_new_one)
+
+
 async def test_a_damaged_snapshot_is_passed_over(
     door: Door, start_worker: StartWorker, often: Settings, tmp_path: Path
 ) -> None:
