@@ -23,6 +23,7 @@ def open_session(path: Path, *, device: str = "cpu", threads: int = 1) -> Sessio
     """
     if not path.is_file():
         raise BadModelFile(f"the ONNX file {path} does not exist: give a path, or put it into VILLS_MODEL_DIR")
+    onnxruntime.disable_telemetry_events()  # whom somebody looks for is nobody else's business
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
