@@ -119,10 +119,7 @@ async def build_worker(settings: Settings, redis: Redis, encoder: Encoder, name:
     space = space_of(encoder.card)
     _log_card(encoder.card, space)
     await Spaces(redis).register(space, activate_new=settings.new_space)
-    kept = await durability(redis)
-    if not kept.durable:
-        logger.warning("the store may lose what it acknowledged: %s", kept.reason)
-
+    await _warn_unless_durable(redis)
     sampling = encoder.card.sampling
     metrics = WorkerMetrics()
     media = MediaStore(settings.media_root)
@@ -226,6 +223,12 @@ def _ingest_policy(settings: Settings) -> IngestPolicy:
         renew_s=settings.renew_s,
         retry_delay_s=settings.retry_delay_s,
     )
+
+
+async def _warn_unless_durable(redis: Redis) -> None:
+    kept = await durability(redis)
+    if not kept.durable:
+        logger.warning("the store may lose what it acknowledged: %s", kept.reason)
 
 
 def _log_card(card: EncoderCard, space: Space) -> None:
