@@ -44,7 +44,7 @@ format: setup ## put the code into the house's form
 compose-test: setup ## build and start the containers, ask through them, stop them (skips without Docker)
 	$(BIN)/python -m pytest -m compose tests/compose
 
-bench: setup ## measure speed and memory side by side; BENCH.json and a table
+bench: setup ## measure speed and memory side by side; bench.json and a table
 	$(BIN)/vills bench --out bench.json
 
 lock: setup ## renew requirements.lock from pyproject.toml (asks the package index)

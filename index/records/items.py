@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 from redis.asyncio import Redis
@@ -88,7 +88,7 @@ def item_of(fields: Sequence[bytes | None]) -> Item | None:
     return Item(
         **orjson.loads(record),
         tags=orjson.loads(tags or b"{}"),
-        status=(status or b"queued").decode(),  # type: ignore[arg-type]
+        status=cast(ItemStatus, (status or b"queued").decode()),
         n_tracks=int(tracks or 0),
         gallery_version=int(version) if version else None,
     )

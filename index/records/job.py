@@ -1,12 +1,13 @@
 """A job's record: its states and what it says of itself."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import orjson
 
 from index.entries import Kind
 
+JobKind = Literal["ingest", "erase"]
 #: queued: waits in the stream. running: a worker holds its lease. retrying: waits for its next attempt.
 #: done: its item is searchable, or its erasure is proved. dead: failed for good, see `error`. cancelled: by a person.
 JobState = Literal["queued", "running", "retrying", "done", "dead", "cancelled"]
@@ -19,7 +20,7 @@ class Job:
     """One piece of work. An ingest job has its item's id; an erase job carries the proof, place by place."""
 
     id: str
-    kind: Literal["ingest", "erase"]
+    kind: JobKind
     item_id: str
     item_kind: Kind
     state: JobState
@@ -39,10 +40,10 @@ def job_of(job_id: str, fields: dict[bytes, bytes]) -> Job | None:
     proof = {name.removeprefix(PROOF): value for name, value in text.items() if name.startswith(PROOF)}
     return Job(
         id=job_id,
-        kind=text["kind"],  # type: ignore[arg-type]
+        kind=cast(JobKind, text["kind"]),
         item_id=text["item"],
-        item_kind=text["item_kind"],  # type: ignore[arg-type]
-        state=text["state"],  # type: ignore[arg-type]
+        item_kind=cast(Kind, text["item_kind"]),
+        state=cast(JobState, text["state"]),
         attempts=int(text["attempts"]),
         error=orjson.loads(text["error"]) if "error" in text else None,
         created_ms=int(text["created"]),

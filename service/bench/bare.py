@@ -14,12 +14,12 @@ from PIL import Image
 
 from index.entries import Filter, LogEntry, track_digest
 from index.vectors.gallery import Gallery
-from model.build import build_encoder
 from model.encoder import Clips, Encoder
 from service.decode.crops import CropSampling, DecodeLimits
 from service.decode.sniff import HEAD_BYTES, sniff
 from service.decode.tracklet import crop_video
 from service.settings import Settings
+from service.worker.chosen_encoder import chosen_encoder
 
 CHECKSUM_BITS = 2**64
 
@@ -36,14 +36,7 @@ class Bare:
     """The same encoder and the same size of gallery as the service's, called directly."""
 
     def __init__(self, settings: Settings, tracks: int) -> None:
-        self.encoder: Encoder = build_encoder(
-            settings.encoder,
-            weights=settings.weights,
-            device=settings.device,
-            threads=settings.threads,
-            model_dir=settings.model_dir,
-            compile=settings.compile,
-        )
+        self.encoder: Encoder = chosen_encoder(settings)
         self._gallery = filled_gallery(self.encoder.card.dimension, tracks)
         self.encoder.warm_up(settings.batch_items)
 

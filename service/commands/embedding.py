@@ -55,22 +55,15 @@ def _sources(paths: Sequence[Path], manifest: Path | None, root: Path) -> "list[
 
 
 async def _embed(settings: "Settings", sources: "Sequence[Source]") -> "Embeddings":
-    from model.build import build_encoder
     from service.decode.limits import decode_limits
     from service.decode.pool import DecoderPool
     from service.local.embedding import embed_files
+    from service.worker.chosen_encoder import chosen_encoder
 
     pool = DecoderPool(decode_limits(settings), children=settings.decoders)
     await pool.start()
     try:
-        encoder = build_encoder(
-            settings.encoder,
-            weights=settings.weights,
-            device=settings.device,
-            threads=settings.threads,
-            model_dir=settings.model_dir,
-            compile=settings.compile,
-        )
+        encoder = chosen_encoder(settings)
         with progress("embedding", len(sources)) as step:
             return await embed_files(sources, encoder, pool, batch_items=settings.batch_items, step=step)
     finally:

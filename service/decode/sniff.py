@@ -6,7 +6,7 @@ everything else that can point to other files or hosts never reach one.
 
 from dataclasses import dataclass
 
-import filetype  # type: ignore[import-untyped]
+import filetype
 
 from service.decode.crops import Kind
 from service.decode.errors import EmptyFile, UnsupportedMedia

@@ -101,10 +101,6 @@ class LocalService:
         """Start one more worker; its index."""
         return self._add("worker", self.settings.port)
 
-    def add_api(self) -> int:
-        """Start one more api on a free port; its index, which is also that of its address in `base_urls`."""
-        return self._add("api", take_ports(self.settings.host, [0])[0])
-
     def wait_ready(self, timeout_s: float | None = None) -> bool:
         """Wait until all processes run and every api answers queries; False when it was asked to stop meanwhile.
 

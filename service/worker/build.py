@@ -24,7 +24,6 @@ from index.records.work import Work
 from index.space import Space
 from index.vectors.gallery import Gallery
 from index.vectors.snapshots import load, prune
-from model.build import build_encoder
 from model.encoder import Encoder, EncoderCard
 from model.errors import DeviceFailed, ModelError
 from service.decode.limits import decode_limits
@@ -34,6 +33,7 @@ from service.media import MediaStore
 from service.metrics import WorkerMetrics
 from service.settings import Settings
 from service.worker.batcher import Batcher
+from service.worker.chosen_encoder import chosen_encoder
 from service.worker.clock import ServerClock
 from service.worker.compaction import Compaction
 from service.worker.encoding import Clip, Vector, encode_clips
@@ -94,15 +94,7 @@ async def _serve(settings: Settings, redis_url: str, name: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     redis = await connect(redis_url)
     try:
-        encoder = await asyncio.to_thread(
-            build_encoder,
-            settings.encoder,
-            weights=settings.weights,
-            device=settings.device,
-            threads=settings.threads,
-            model_dir=settings.model_dir,
-            compile=settings.compile,
-        )
+        encoder = await asyncio.to_thread(chosen_encoder, settings)
         worker = await build_worker(settings, redis, encoder, name)
         await worker.run(stopping)
     finally:
