@@ -11,7 +11,7 @@ from tests.worker.colour_encoder import ColourEncoder
 def main() -> int:
     encoder = ColourEncoder(fingerprint=sys.argv[1])
     encoder.device_fails = "broken" in sys.argv
-    with mock.patch.object(build, "build_encoder", lambda *_, **__: encoder):
+    with mock.patch.object(build, "chosen_encoder", lambda settings: encoder):
         return build.run(Settings())
 
 
