@@ -1,4 +1,8 @@
-"""Queries on their way from an api to a worker and back."""
+"""Queries on their way from an api to a worker and back.
+
+They live in the store's memory alone: it is uploads that are promised to survive, a query has a client that waits.
+The one thing on disk is which worker took an entry, for the server writes that down by itself.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -9,8 +13,9 @@ import orjson
 from redis.asyncio import Redis
 
 from index.entries import Filter
-from index.records.connection import BytesRedis, answered, server_time_ms
-from index.records.keys import GROUP, REPLIES, Keys
+from index.records.connection import BytesRedis, server_time_ms
+from index.records.keys import REPLIES, Keys
+from index.records.scripting import Scripts, flat
 from index.records.slots import Slots
 from index.records.streams import Rows, claim_idle, read_new
 
@@ -56,6 +61,7 @@ class Queries:
         self._redis: BytesRedis = redis
         self._stream = Keys(space_id).of("QUERY")
         self._slots = Slots(redis, space_id, "query")
+        self._scripts = Scripts(redis, Keys(space_id))
 
     async def reserve(self, slot_id: str, *, limit: int, ttl_s: float) -> bool:
         """Take a place in the queue; False when `limit` are taken."""
@@ -67,8 +73,7 @@ class Queries:
 
     async def submit(self, task: QueryTask) -> str:
         """Hand a query to the workers; the id of its entry."""
-        with answered():
-            entry: bytes = await self._redis.xadd(self._stream, _fields(task))
+        entry: bytes = await self._scripts.run("ask", *flat(list(_fields(task).items())))
         return entry.decode()
 
     async def forget(self, entry_id: str) -> None:
@@ -89,20 +94,14 @@ class Queries:
         return [(entry_id, task) for entry_id, task in tasks if entry_id not in late]
 
     async def answer(self, answers: Sequence[Answer]) -> None:
-        """Send answers and take their queries off the stream, in one round trip."""
+        """Send answers and take their queries off the stream."""
         if not answers:
             return
-        pipeline = self._redis.pipeline(transaction=False)
-        for each in answers:
-            body = orjson.dumps(each.payload | {"query_id": each.query_id})
-            pipeline.xadd(REPLIES + each.reply_to, {"answer": body})
-        for reply_to in {each.reply_to for each in answers}:
-            pipeline.expire(REPLIES + reply_to, REPLY_LIFE_S)
-        entries = [each.entry_id for each in answers]
-        pipeline.xack(self._stream, GROUP, *entries)
-        pipeline.xdel(self._stream, *entries)
-        with answered():
-            await pipeline.execute()
+        replies = [
+            (REPLIES + each.reply_to, orjson.dumps(each.payload | {"query_id": each.query_id})) for each in answers
+        ]
+        await self._scripts.run("reply", REPLY_LIFE_S, *flat(replies))
+        await self._drop([each.entry_id for each in answers])
 
     async def _tasks(self, rows: Rows) -> list[tuple[str, QueryTask]]:
         """The queries of these entries; one that cannot be read, of another release perhaps, is dropped and logged."""
@@ -116,11 +115,7 @@ class Queries:
         return tasks
 
     async def _drop(self, entries: Sequence[str]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.xack(self._stream, GROUP, *entries)
-        pipeline.xdel(self._stream, *entries)
-        with answered():
-            await pipeline.execute()
+        await self._scripts.run("unask", *entries)
 
 
 def _fields(task: QueryTask) -> dict[str, bytes]:

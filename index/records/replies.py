@@ -58,8 +58,6 @@ class Replies:
                 last[name] = rows[-1][0]
                 for _, fields in rows:
                     self._hand_on(handler, _event if name == EVENTS else _reply, fields)
-                if name == self._stream:
-                    await self._forget([entry_id for entry_id, _ in rows])
 
     def _hand_on(
         self,
@@ -77,10 +75,6 @@ class Replies:
         with answered():
             newest = await self._redis.xrevrange(EVENTS, count=1)
         return newest[0][0] if newest else "0"
-
-    async def _forget(self, entries: list[bytes]) -> None:
-        with answered():
-            await self._redis.xdel(self._stream, *entries)
 
 
 def _reply(fields: dict[bytes, bytes]) -> Reply:

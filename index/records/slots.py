@@ -4,7 +4,6 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
-from index.records.connection import BytesRedis, answered
 from index.records.keys import Keys
 from index.records.scripting import Scripts
 
@@ -15,9 +14,7 @@ class Slots:
     """The slots of one queue. A reservation ends by itself, so that a dead api does not hold it for ever."""
 
     def __init__(self, redis: Redis, space_id: str, queue: Queue) -> None:
-        self._redis: BytesRedis = redis
         self._queue = queue
-        self._key = Keys(space_id).of("SLOTS", queue)
         self._scripts = Scripts(redis, Keys(space_id))
 
     async def reserve(self, holder: str, *, limit: int, ttl_s: float) -> bool:
@@ -26,5 +23,4 @@ class Slots:
 
     async def release(self, holder: str) -> None:
         """Give a slot back; one that is not held is no error."""
-        with answered():
-            await self._redis.zrem(self._key, holder)
+        await self._scripts.run("release", self._queue, holder)

@@ -2,6 +2,13 @@
 -- KEYS[1] is the prefix of the space, KEYS[2] the stream of events.
 local WEEK_S = 604800 -- a job that ended is remembered for so long
 
+-- Queries and what belongs to them live for seconds: nothing of them is written to disk (or sent to a replica), so no
+-- query waits for the disk, nor makes an upload wait. A server that starts again has forgotten them; their clients have
+-- their 503 by then.
+local function in_memory_only()
+  redis.set_repl(redis.REPL_NONE)
+end
+
 local function now_ms()
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
