@@ -1,0 +1,26 @@
+"""Data sets by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from model.data import cuhk01, cuhk03, market1501
+from model.data.errors import UnknownData
+from model.data.records import Dataset
+
+LOADERS: Mapping[str, Callable[[Path], Dataset]] = {
+    "market1501": market1501.load,
+    "cuhk01": cuhk01.load,
+    "cuhk03": cuhk03.load,
+}
+
+
+def load_dataset(name: str, root: Path) -> Dataset:
+    """The data set of that name from the folder its authors distribute, checked to be whole.
+
+    Raises:
+        UnknownData: no data set has that name.
+        DataError: the folder is not that data set, or not all of it; says what is missing.
+    """
+    if name not in LOADERS:
+        raise UnknownData(f"no data set is called {name!r}: there are {', '.join(LOADERS)}")
+    return LOADERS[name](root)
