@@ -25,7 +25,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Storer:
-    """Takes uploads in. What it did not accept leaves nothing behind."""
+    """Takes uploads in. What was certainly not accepted leaves nothing behind."""
 
     def __init__(self, *, media: MediaStore, decoders: DecoderPool, clock: ServerClock) -> None:
         self._media = media
@@ -54,6 +54,10 @@ class Storer:
             accepted = await records.intake.accept(item, idempotency=idempotency)
         except (NotDurable, StoreUnavailable):
             visit.keeps_slot = await self._may_be_there(records, item.id)
+            raise
+        except asyncio.CancelledError:
+            # Stopping leaves no time to look. If it was not accepted, the sweep removes its media and its slot expires.
+            visit.keeps_slot = True
             raise
         finally:
             kept = visit.keeps_slot or (accepted is not None and not accepted.replayed)

@@ -1,5 +1,6 @@
 """Uploads whose acceptance goes wrong: what was not acknowledged is either gone or still whole, never half there."""
 
+import asyncio
 import errno
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,34 @@ async def test_media_of_what_may_be_accepted_stay_and_the_same_key_tells(
     assert told.status_code == 201
     [item] = (await gallery.http.get("/gallery/images")).json()["items"]
     assert item["id"] == told.json()["item_id"]
+    assert (await gallery.http.get(item["media"])).content == picture()
+
+
+async def test_media_of_an_upload_cancelled_in_mid_acceptance_stay(
+    gallery: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bug: an api that stopped past its grace cancelled requests between the accept script and its answer, and deleted
+    # the media of items that had been accepted.
+    accept = Intake.accept
+
+    async def accepted_and_cancelled(*arguments: Any, **options: Any) -> Accepted:
+        accepted = await accept(*arguments, **options)
+        request = asyncio.current_task()
+        assert request is not None
+        request.cancel()
+        await asyncio.sleep(0)
+        return accepted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Intake, "accept", accepted_and_cancelled)
+        assert (await gallery.upload("image", picture())).status_code == 500  # the server's word, not ours
+
+    async def searchable() -> list[dict[str, Any]]:
+        listed = await gallery.http.get("/gallery/images", params={"status": "ready"})
+        items: list[dict[str, Any]] = listed.json()["items"]
+        return items
+
+    [item] = await eventually(searchable)
     assert (await gallery.http.get(item["media"])).content == picture()
 
 
