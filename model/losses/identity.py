@@ -21,7 +21,7 @@ def identity_loss(
         L_i = -(1 - smoothing) log p[y] - (smoothing / C) sum_c log p[c];   L = mean_i L_i
 
     Source: label smoothing of Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016, section 7; in
-    re-identification Luo et al., "Bag of Tricks", CVPR-W 2019, equation 2 (smoothing 0.1). The restriction to the
+    re-identification Luo et al., "Bag of Tricks", CVPR-W 2019 (smoothing 0.1). The restriction to the
     row's data set is this project's choice.
 
     Args:

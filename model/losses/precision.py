@@ -1,4 +1,4 @@
-"""Losses are computed in float32 whatever precision the network runs in: logarithms and small differences need it."""
+"""Arithmetic in float32 whatever precision the network runs in: logarithms and small differences need it."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -42,10 +42,10 @@ def cosine_difference(student: Tensor, teacher: Tensor) -> Tensor:
 
     ``L = 1 / (B (B - 1)) sum_{i != j} (c_student_ij - c_teacher_ij)^2``
 
-    Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, equation 4 (there the rows of
+    Source: Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, section 3 (there the rows of
     the matrix of inner products are given unit length and the diagonal counts; here the rows of the features are,
     and the diagonal, always 1, is left out); relations of pairs: Park et al., "Relational Knowledge Distillation",
-    CVPR 2019, equation 2.
+    CVPR 2019, section 3 (there of distances, scaled by their mean).
 
     Args:
         student: (B, D); teacher: (B, Dt), as in `neighbour_divergence`.

@@ -51,3 +51,13 @@ def assert_float32_under_autocast(loss: Callable[..., Tensor], inputs: Sequence[
     assert torch.equal(inside.detach(), outside)
     for gradient in torch.autograd.grad(inside, low, allow_unused=True):
         assert gradient is None or (gradient.dtype == torch.bfloat16 and bool(gradient.isfinite().all()))
+
+
+def literal_entropy(targets: Tensor, logits: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of one row: of probabilities (K,) and the softmax of logits (K,) at a temperature."""
+    scaled = logits / temperature
+    shifted = torch.exp(scaled - scaled.detach().max())
+    total = logits.new_zeros(())
+    for k in range(len(targets)):
+        total = total - targets[k] * torch.log(shifted[k] / shifted.sum())
+    return total
