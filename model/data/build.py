@@ -3,14 +3,20 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from model.data import cuhk01, cuhk03, market1501
+from model.data import cuhk01, cuhk03, ilidsvid, lsvid, manifest, market1501, mars, msmt17, prid2011
 from model.data.errors import UnknownData
 from model.data.records import Dataset
 
 LOADERS: Mapping[str, Callable[[Path], Dataset]] = {
     "market1501": market1501.load,
+    "msmt17": msmt17.load,
     "cuhk01": cuhk01.load,
     "cuhk03": cuhk03.load,
+    "prid2011": prid2011.load,
+    "ilidsvid": ilidsvid.load,
+    "mars": mars.load,
+    "lsvid": lsvid.load,
+    "csv": manifest.load,
 }
 
 

@@ -10,7 +10,7 @@ from model.data.folders import check_counts, folder_of, pictures_in
 from model.data.records import Counts, Dataset, Picture
 
 FOLDER, PART = "CUHK01", "campus"
-NAME = re.compile(r"(\d{4})00([1-4])\.png")
+NAME = re.compile(r"(\d{4})00([1-4])\.png", re.ASCII)
 RULE = "IIIIVVV.png with the view VVV from 001 to 004"
 PUBLISHED = Counts(3_884, 971)
 CAMERA_A, CAMERA_B = 1, 2

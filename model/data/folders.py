@@ -1,6 +1,7 @@
 """Folders as the authors of a data set distribute them: found, listed and counted, or refused with the reason."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -38,6 +39,10 @@ def picture_files(folder: Path) -> list[Path]:
     Raises:
         MissingData: the folder is not there or cannot be read, or one of the files is empty.
     """
+    return [folder / name for name in sorted(_picture_names(folder))]
+
+
+def _picture_names(folder: Path) -> set[str]:
     try:
         with os.scandir(folder) as entries:
             found = {entry.name: entry.stat().st_size for entry in entries if _is_picture(entry)}
@@ -46,7 +51,7 @@ def picture_files(folder: Path) -> list[Path]:
     empty = sorted(name for name, size in found.items() if size == 0)
     if empty:
         raise MissingData(f"{folder} holds {len(empty)} empty pictures, {empty[0]} the first of them: unpack again")
-    return [folder / name for name in sorted(found)]
+    return set(found)
 
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:
@@ -68,6 +73,59 @@ def pictures_in(folder: Path, parse: Callable[[Path], Picture | None], rule: str
             raise BadName(f"{path} is not named {rule}: take the file out, or unpack the data set again")
         pictures.append(picture)
     return tuple(pictures)
+
+
+def track_in(folder: Path, person: int, camera: int, name: re.Pattern[str], rule: str) -> tuple[Picture, ...]:
+    """The one track of a person and camera that a folder is; the first group of `name` is the number of the frame.
+
+    Raises:
+        BadName: a picture is named otherwise; `rule` says in words how names are made.
+        MissingData: the folder cannot be read, or holds no picture.
+    """
+
+    def parse(path: Path) -> Picture | None:
+        match = name.fullmatch(path.name)
+        return Picture(path, person, camera, track=0, frame=int(match[1])) if match else None
+
+    frames = pictures_in(folder, parse, rule)
+    if not frames:
+        raise MissingData(f"{folder} holds no frames: unpack the data set again")
+    return frames
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The sub-folders, by name; files and hidden folders are passed over.
+
+    Raises:
+        MissingData: the folder is not there or cannot be read.
+    """
+    try:
+        return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    except OSError as error:
+        raise MissingData(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def check_listed(place: Path, paths: Iterable[Path]) -> None:
+    """Refuse a folder that lacks pictures which its lists name; every folder is read once.
+
+    Raises:
+        PartialData: names the place, how many are there, and the first that is not.
+        MissingData: one of the pictures is empty.
+    """
+    wanted: dict[Path, set[str]] = {}
+    for path in paths:
+        wanted.setdefault(path.parent, set()).add(path.name)
+    missing = [
+        folder / name
+        for folder, names in wanted.items()
+        for name in names - (_picture_names(folder) if folder.is_dir() else set())
+    ]
+    if missing:
+        listed = sum(map(len, wanted.values()))
+        raise PartialData(
+            f"{place} holds {listed - len(missing):,} of the {listed:,} pictures its list names, {min(missing)} is not"
+            " there: unpack the data set again"
+        )
 
 
 def check_counts(place: Path, pictures: Iterable[Picture], wanted: Counts) -> None:

@@ -13,7 +13,7 @@ from model.data.tracks import number_market_tracks
 
 FOLDER = "Market-1501-v15.09.15"
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
-NAME = re.compile(r"(-1|\d{4})_c([1-6])s([1-6])_(\d{6})_\d{2}(?:\.jpg){1,2}")
+NAME = re.compile(r"(-1|\d{4})_c([1-6])s([1-6])_(\d{6})_\d{2}(?:\.jpg){1,2}", re.ASCII)
 RULE = "PPPP_cCsS_FFFFFF_DD.jpg (PPPP may be -1)"
 SEQUENCE_FRAMES = 10_000_000  # more than any sequence has, so that frames of two sequences are never near
 
