@@ -1,16 +1,17 @@
-"""Decoder pools that outlive one test, each on an event loop of its own in a thread."""
+"""Event loops and files for pools, and pools that outlive one test, each on a loop of its own in a thread."""
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from service.decode.crops import Box, Crops, CropSampling, DecodeLimits, Kind, Probe
 from service.decode.pool import DecoderPool
-from tests.decode.samples import LIMITS, SAMPLING, TIGHT
+from tests.decode.samples import LIMITS, SAMPLING, TIGHT, encoded, flat_frames, scene, write_video
 
 
 class Decoder:
@@ -61,3 +62,22 @@ def tight() -> Iterator[Decoder]:
     """A decoder whose limits small files exceed."""
     with running(TIGHT) as decoder:
         yield decoder
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Iterator[Callable[[Awaitable[None]], None]]:
+    """Runs a coroutine on each of the event loops the processes may have."""
+    with asyncio.Runner(loop_factory=request.param) as runner:
+        yield lambda coroutine: runner.run(coroutine)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture"
+    path.write_bytes(encoded(scene(), "JPEG"))
+    return path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "video.mp4", flat_frames(20))

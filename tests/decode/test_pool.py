@@ -1,77 +1,25 @@
-"""The pool: children that die, hang, lie or run out of memory cost one request, never the parent."""
+"""The pool: children that die or hang cost one request, never the parent."""
 
 import asyncio
 import os
-import resource
 import signal
 import subprocess
 import sys
-import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import uvloop
-from PIL import Image
 
-from service.decode import process
-from service.decode.crops import Crops, DecodeLimits
+from service.decode.crops import Crops
 from service.decode.errors import DecoderFailed, DecoderUnavailable, DecodeTooSlow, MediaError
 from service.decode.pool import DecoderPool
-from service.decode.wire import PREFIX
+from tests.decode.pools import hanging, started
 from tests.decode.samples import LIMITS, SAMPLING, encoded, flat_frames, scene, write_video
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Iterator[Callable[[Awaitable[None]], None]]:
-    """Runs a coroutine on each of the event loops the processes may have."""
-    with asyncio.Runner(loop_factory=request.param) as runner:
-        yield lambda coroutine: runner.run(coroutine)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    path = tmp_path / "picture"
-    path.write_bytes(encoded(scene(), "JPEG"))
-    return path
-
-
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    return write_video(tmp_path / "video.mp4", flat_frames(20))
-
-
-@asynccontextmanager
-async def started(limits: DecodeLimits = LIMITS, *, children: int = 1) -> AsyncIterator[DecoderPool]:
-    """A pool whose children are up; afterwards it is closed and nothing of it may be left."""
-    pool = DecoderPool(limits, children=children)
-    await pool.start()
-    before = pool.pids
-    try:
-        await pool.ready()
-        before = pool.pids
-        yield pool
-    finally:
-        after = pool.pids
-        await pool.close()
-    assert not [pid for pid in {*before, *after} if psutil.pid_exists(pid)]
-    assert pool.pids == []
-
-
-async def hanging(pool: DecoderPool, picture: Path) -> "asyncio.Task[Crops]":
-    """A request in the hands of a stopped child."""
-    (pid,) = pool.pids
-    os.kill(pid, signal.SIGSTOP)
-    task = asyncio.create_task(pool.crops(picture, SAMPLING))
-    while not pool.n_busy:
-        await asyncio.sleep(0)
-    return task
 
 
 def test_a_killed_child_costs_one_request(run: Callable[..., None], picture: Path) -> None:
@@ -181,43 +129,6 @@ def test_large_answers_arrive_whole(run: Callable[..., None], tmp_path: Path) ->
     run(scenario())
 
 
-def test_closing_answers_everybody(run: Callable[..., None], picture: Path) -> None:
-    async def scenario() -> None:
-        async with started() as pool:
-            at_work = await hanging(pool, picture)
-            waiting = [asyncio.create_task(pool.probe(picture)) for _ in range(3)]
-            await asyncio.sleep(0)
-            await pool.close()
-            for error in await asyncio.gather(at_work, *waiting, return_exceptions=True):
-                assert isinstance(error, DecoderUnavailable) and error.status == 503
-            with pytest.raises(DecoderUnavailable):
-                await pool.probe(picture)
-
-    run(scenario())
-
-
-def test_a_pool_may_be_closed_while_it_starts(run: Callable[..., None]) -> None:
-    async def scenario() -> None:
-        before = psutil.Process().children()  # other tests' pools
-        pool = DecoderPool(LIMITS, children=2)
-        await pool.start()
-        await asyncio.sleep(0)
-        await pool.close()
-        assert psutil.Process().children() == before
-
-    run(scenario())
-
-
-async def test_too_much_memory_is_an_error_of_the_file(tmp_path: Path, picture: Path) -> None:
-    path = tmp_path / "large.png"
-    path.write_bytes(encoded(Image.new("P", (8000, 8000)), "PNG", transparency=0))
-    tight = replace(LIMITS, memory_bytes=400 * 2**20, max_image_pixels=10**8)
-    async with started(tight) as pool:
-        with pytest.raises(DecoderFailed, match=f"{400 * 2**20} bytes of memory"):
-            await pool.crops(path, SAMPLING)
-        assert (await pool.crops(picture, SAMPLING)).n_frames == 1
-
-
 async def test_children_that_do_not_start_are_not_the_files_fault(
     monkeypatch: pytest.MonkeyPatch, picture: Path
 ) -> None:
@@ -235,98 +146,6 @@ async def test_children_that_do_not_start_are_not_the_files_fault(
     assert refused.value.status == 503
     assert (await pool.probe(picture)).kind == "image"
     await pool.close()
-
-
-CROPPED = (
-    '{"kind":"image","media_type":"image/png","extension":".png","width":9,"height":9,"lengths":[1],'
-    '"n_frames":1,"start_s":0.0,"end_s":0.0,"thumbnail_bytes":0,"box":[0,0,9,9]}'
-)
-N_BYTES = 64 * 32 * 3
-LIES = {
-    "a body longer than asked": (CROPPED, 10**9),
-    "a body shorter than stated": (CROPPED, N_BYTES - 1),
-    "a header without end": ("x" * 70_000, 0),
-    "no JSON": ("{", N_BYTES),
-    "no answer": ("[]", N_BYTES),
-    "an unknown refusal": ('{"code":"format_disk","detail":""}', 0),
-    "a clip too many": (CROPPED.replace("[1]", "[1,1]"), 2 * N_BYTES),
-    "no clip": (CROPPED.replace("[1]", "[]"), 0),
-    "an impossible length": (CROPPED.replace("[1]", "[8]"), N_BYTES),
-    "a box outside": (CROPPED.replace("[0,0,9,9]", "[1,0,9,9]"), N_BYTES),
-    "a strange type": (CROPPED.replace("image/png", "text/html"), N_BYTES),
-    "a thumbnail not there": (CROPPED.replace('"thumbnail_bytes":0', '"thumbnail_bytes":5'), N_BYTES),
-    "time without number": (CROPPED.replace('"end_s":0.0', '"end_s":null'), N_BYTES),
-}
-
-
-@pytest.mark.parametrize("lie", LIES)
-async def test_a_child_is_not_believed(monkeypatch: pytest.MonkeyPatch, picture: Path, lie: str) -> None:
-    header, body_bytes = LIES[lie]
-    liar = f"""
-        import struct, sys
-        header, body = {header!r}.encode(), {body_bytes}
-        out = sys.stdout.buffer
-        out.write({PREFIX.pack(14, 0) + b'{"ready":true}'!r}); out.flush()
-        sys.stdin.buffer.read(1)
-        out.write(struct.pack({PREFIX.format!r}, len(header), body) + header)
-        out.write(bytes(min(body, 100_000))); out.flush()
-        sys.stdin.buffer.read()
-    """
-    monkeypatch.setattr(process, "_command", lambda limits: [sys.executable, "-c", textwrap.dedent(liar)])
-    async with started() as pool:
-        with pytest.raises(DecoderFailed):
-            await pool.crops(picture, SAMPLING)
-
-
-async def test_children_are_locked_in(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VILLS_REDIS_URL", "redis://:secret@localhost")
-    async with started() as pool:
-        (pid,) = pool.pids
-        assert resource.prlimit(pid, resource.RLIMIT_AS)[1] == LIMITS.memory_bytes
-        # A limit of 0 processes once kept every user but root from decoding video: it counts FFmpeg's threads.
-        assert resource.prlimit(pid, resource.RLIMIT_NPROC) == resource.getrlimit(resource.RLIMIT_NPROC)
-        for what in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
-            assert resource.prlimit(pid, what) == (0, 0)
-        assert resource.prlimit(pid, resource.RLIMIT_NOFILE)[1] <= 16
-        assert b"secret" not in Path(f"/proc/{pid}/environ").read_bytes()
-        assert "torch" not in Path(f"/proc/{pid}/maps").read_text()
-        os.kill(pid, signal.SIGTERM)  # a signal to the whole group: the parent decides when to stop
-        os.kill(pid, signal.SIGINT)
-        assert (await pool.probe(picture)).kind == "image"
-        assert pool.pids == [pid]
-
-
-@pytest.mark.parametrize("state", ["idle", "stopped in mid-request"])
-def test_children_end_with_a_killed_parent(state: str, picture: Path) -> None:
-    program = f"""
-        import asyncio, os, signal, sys
-        from pathlib import Path
-        from service.decode.pool import DecoderPool
-        from tests.decode.samples import LIMITS, SAMPLING
-
-        async def main():
-            pool = DecoderPool(LIMITS, children=2)
-            await pool.start()
-            await pool.ready()
-            if {state != "idle"}:
-                for pid in pool.pids:
-                    os.kill(pid, signal.SIGSTOP)
-                tasks = [asyncio.create_task(pool.crops(Path({str(picture)!r}), SAMPLING)) for _ in range(2)]
-                while pool.n_busy < 2:
-                    await asyncio.sleep(0)
-            print(*pool.pids, flush=True)
-            await asyncio.Event().wait()
-
-        asyncio.run(main())
-    """
-    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, cwd=ROOT)
-    with parent:
-        assert parent.stdout is not None
-        children = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
-        parent.kill()
-    assert len(children) == 2
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_the_parent_imports_neither_model_nor_decoders() -> None:
