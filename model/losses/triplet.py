@@ -35,9 +35,8 @@ def batch_hard(
     the person has one among the candidates (neighbouring frames are too easy), else from any of the person's rows.
 
     Source: Hermans et al., "In Defense of the Triplet Loss", 2017, equation 5 and section 2 (soft margin); between
-    images and videos: Gu et al., "Temporal Knowledge Propagation", ICCV 2019, and their code, `utils/losses.py` of
-    guxinqian/TKP (margin 0.3, vectors not normalised). Other tracks first, and
-    negatives of the own data set only, are this project's choices.
+    images and videos: Gu et al., "Temporal Knowledge Propagation", ICCV 2019, and `utils/losses.py` of guxinqian/TKP
+    (margin 0.3, vectors not normalised). Other tracks first, and only the own data set, are this project's choices.
 
     Args:
         anchors: (A, D), any length; candidates: (N, D).
