@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from service.decode.answers import BadAnswer, read_crops, read_probe
 from service.decode.crops import Box, Crops, CropSampling, DecodeLimits, Kind, Probe
 from service.decode.errors import DecoderFailed, DecoderUnavailable, DecodeTooSlow, MediaError
-from service.decode.process import Child, ChildDied, Message
+from service.decode.process import Child, ChildDied, Message, outlasting
 from service.decode.wire import MAX_THUMBNAIL_BYTES, wire_path
 
 logger = logging.getLogger(__name__)
@@ -48,9 +48,12 @@ class DecoderPool:
         await asyncio.gather(*(seat.child() for seat in self._seats))
 
     async def close(self) -> None:
-        """Kill the children and wait until they are gone. Callers still waiting get DecoderUnavailable."""
+        """Kill the children and wait until they are gone. Callers still waiting get DecoderUnavailable.
+
+        A cancellation waits too: half closed, children that are just starting would be left behind.
+        """
         self._open = False
-        await asyncio.gather(*(seat.close() for seat in self._seats))
+        await outlasting(asyncio.gather(*(seat.close() for seat in self._seats)))
 
     @property
     def pids(self) -> list[int]:
@@ -154,6 +157,7 @@ class _Seat:
         self._limits = limits
         self._starting: asyncio.Task[Child] | None = None
         self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     @property
     def present(self) -> Child | None:
@@ -170,12 +174,19 @@ class _Seat:
         """The seat's child, when it is up; a new one if it died or never came up.
 
         Raises:
-            DecoderUnavailable: it cannot be started.
+            DecoderUnavailable: it cannot be started, or the seat is closed.
         """
+        if self._closed:
+            raise _closed()
         if self._starting is None or _is_lost(self._starting):
             self.fill()
-        assert self._starting is not None
-        return await asyncio.shield(self._starting)  # a caller that leaves does not take the child along
+        starting = self._starting
+        assert starting is not None
+        if not starting.done():
+            await asyncio.wait([starting])  # a caller that leaves does not take the child along
+        if starting.cancelled():
+            raise _closed()
+        return starting.result()
 
     def replace(self) -> None:
         """Kill the child and start another."""
@@ -187,6 +198,7 @@ class _Seat:
 
     async def close(self) -> None:
         """Kill the child, started or starting, and wait until it and its predecessors are gone."""
+        self._closed = True
         if self._starting is not None:
             self._starting.cancel()
             (outcome,) = await asyncio.gather(self._starting, return_exceptions=True)

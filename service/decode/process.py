@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from os import getpid
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -18,6 +18,7 @@ from service.decode.wire import MAX_HEADER_BYTES, PREFIX, pack
 START_TIMEOUT_S = 60.0
 
 Message = tuple[bytes, memoryview]  # header, body
+T = TypeVar("T")
 
 
 class ChildDied(Exception):
@@ -49,6 +50,7 @@ class Child(asyncio.SubprocessProtocol):
             async with asyncio.timeout(START_TIMEOUT_S):
                 await greeting
         except BaseException as error:
+            greeting.cancel()  # nobody waits for it any more, so its failure is no news
             await child.end()
             if not isinstance(error, OSError | ChildDied | TimeoutError):
                 raise
@@ -63,11 +65,7 @@ class Child(asyncio.SubprocessProtocol):
         spawning = asyncio.ensure_future(
             loop.subprocess_exec(lambda: self, *_command(limits), stderr=None, env=_environment())
         )
-        try:
-            await asyncio.shield(spawning)
-        except asyncio.CancelledError:  # a process that is half started could not be ended
-            await spawning
-            raise
+        await outlasting(spawning)  # a process that is half started could not be ended
 
     @property
     def pid(self) -> int:
@@ -104,7 +102,7 @@ class Child(asyncio.SubprocessProtocol):
         """Kill the process and wait until nothing of it is left."""
         self.kill()
         if self._transport is not None:
-            await asyncio.shield(self.gone)
+            await outlasting(self.gone)
 
     def _message(self, most_bytes: int) -> asyncio.Future[Message]:
         self._most_bytes = most_bytes
@@ -142,6 +140,20 @@ class Child(asyncio.SubprocessProtocol):
     def _fail(self, reason: str) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(ChildDied(reason))
+
+
+async def outlasting(work: "asyncio.Future[T]") -> T:
+    """What `work` gives, waited for however often the waiting task is cancelled; the cancellation comes after it."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    result = work.result()
+    if cancelled is not None:
+        raise cancelled
+    return result
 
 
 def _ending(code: int | None) -> str:
