@@ -14,7 +14,7 @@ def people(count: int, views: int, noise: float, seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     centres = random.normal(size=(count, 1, 12))
     vectors = (centres + noise * random.normal(size=(count, views, 12))).reshape(-1, 12).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 @pytest.mark.parametrize(("k1", "k2", "weight"), [(20, 6, 0.3), (7, 1, 0.3), (4, 3, 0.0), (5, 2, 1.0), (1, 2, 0.5)])
