@@ -1,0 +1,150 @@
+"""`vills evaluate` from end to end on drawn data: colours for persons, and a network whose vectors are mean colours."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.weights import Origin, save_weights
+from service.commands.main import main
+from tests.model.onnx_bytes import mean_colour_network
+from tests.model.small import SMALL, small_network
+
+COLOURS = {"anna": (220, 30, 30), "ben": (30, 220, 30), "carl": (30, 30, 220), "dora": (200, 200, 20)}
+FEED = """
+layout = "NCHW"
+channels = "RGB"
+height = 16
+width = 8
+scale = 1.0
+mean = [127.5, 127.5, 127.5]
+std = [1, 1, 1]
+dimension = 3
+licence = "CC0"
+"""
+
+
+def draw(path: Path, colour: tuple[int, int, int], seed: int) -> None:
+    grain = np.random.default_rng(seed).integers(-25, 26, (20, 10, 3))
+    Image.fromarray(np.clip(np.array(colour) + grain, 0, 255).astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """Four persons before two cameras, a track of three pictures each, besides a distractor and a piece of junk."""
+    lines = ["path,person_id,camera_id,track_id,frame"]
+    for number, (name, colour) in enumerate(COLOURS.items()):
+        for camera in (1, 2):
+            for frame in range(3):
+                file = f"{name}-{camera}-{frame}.png"
+                draw(tmp_path / file, colour, seed=100 * number + 10 * camera + frame)
+                lines.append(f"{file},{name},{camera},{name}{camera},{frame}")
+    draw(tmp_path / "nobody.png", (120, 120, 160), seed=7)
+    draw(tmp_path / "junk.png", COLOURS["anna"], seed=8)
+    lines += ["nobody.png,0,2,x,0", "junk.png,-1,2,y,0"]
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+@pytest.fixture
+def network(drawn: Path) -> Path:
+    path = drawn / "colour.onnx"
+    path.write_bytes(mean_colour_network(["batch", 3, 16, 8]))
+    path.with_suffix(".toml").write_text(FEED)
+    return path
+
+
+def evaluate(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", *arguments])
+    return int(caught.value.code or 0)
+
+
+def run(drawn: Path, *arguments: str, weights: str) -> dict[str, Any]:
+    out = drawn / "figures.json"
+    options = ["--data", "csv", "--root", str(drawn), "--weights", weights, "--json", str(out)]
+    assert evaluate(*options, *arguments) == 0
+    figures: dict[str, Any] = json.loads(out.read_text())
+    return figures
+
+
+@pytest.mark.parametrize("protocol", ["i2i", "i2v", "v2i", "v2v"])
+def test_every_protocol_finds_people_of_one_colour(
+    drawn: Path, network: Path, protocol: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = run(drawn, "--protocol", protocol, weights=f"onnx:{network}")
+    # Every person's first track in both cameras asks; all tracks but the junk are the gallery.
+    assert (figures["protocol"], figures["queries"], figures["left_out"], figures["gallery"]) == (protocol, 8, 0, 9)
+    assert [figures[name] for name in ("rank1", "rank5", "rank10", "rank20", "map", "minp")] == [100] * 6
+    assert figures["ap"] == "precision at hits"
+    assert (figures["data"], figures["reranked"], figures["encoder"]["name"]) == ("csv", False, "onnx-colour")
+    open_set = figures["open_set"]
+    midpoint, slope = open_set["calibration"]
+    assert open_set["at_threshold"] == {"threshold": midpoint, "fpir": 0, "fnir": 0}
+    assert slope > 0 and [point["fpir"] for point in open_set["points"]] == [0, 0, 0]
+    told = capsys.readouterr()
+    assert f"csv {protocol}, onnx-colour" in told.out and "rank-1 100.0" in told.out
+    assert told.err == ""  # no bar where nobody watches
+
+
+def test_the_other_definition_of_ap_and_re_ranking(drawn: Path, network: Path) -> None:
+    plain = run(drawn, "--ap", "trapezoid", weights=f"onnx:{network}")
+    assert (plain["ap"], plain["map"]) == ("trapezoid", 100)
+    assert evaluate("--data", "csv", "--root", str(drawn), "--weights", f"onnx:{network}", "--rerank") == 2  # 17 < 21
+
+
+def test_re_ranking_a_gallery_that_is_large_enough(
+    drawn: Path, network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Every picture a track of its own: 8 queries, 25 in the gallery.
+    lines = (drawn / "manifest.csv").read_text().splitlines()
+    rows = [line.split(",")[:3] for line in lines]
+    (drawn / "manifest.csv").write_text("\n".join(",".join(row) for row in rows))
+    plain = run(drawn, weights=f"onnx:{network}")
+    reranked = run(drawn, "--rerank", weights=f"onnx:{network}")
+    assert (plain["queries"], plain["gallery"], plain["rank1"]) == (8, 25, 100)
+    assert reranked["reranked"] and reranked["rank1"] == 100
+    assert reranked["open_set"] == plain["open_set"]  # always of plain cosines
+    assert "re-ranked" in capsys.readouterr().out
+
+
+def test_weights_of_a_vills_network_name_their_encoder(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VILLS_THREADS", "1")
+    weights = drawn / "small.safetensors"
+    network = small_network(config=dataclasses.replace(SMALL, name="vills-tiny"))
+    save_weights(weights, network, Origin(trained=True, licence="CC0", training_data="drawn"))
+    figures = run(drawn, "--protocol", "v2v", weights=str(weights))
+    assert figures["encoder"]["name"] == "vills-tiny"
+    assert (figures["encoder"]["licence"], figures["encoder"]["training_data"]) == ("CC0", "drawn")
+    assert 0 <= figures["map"] <= 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "duke", "--root", "."], "no data set is called 'duke'"),
+        (["--data", "csv", "--root", "nowhere"], "nowhere"),
+        (["--data", "csv", "--root", "{drawn}", "--weights", "lost.safetensors"], "lost.safetensors cannot be read"),
+        (["--data", "csv", "--root", "{drawn}", "--weights", "onnx:lost.onnx"], "lost.onnx does not exist"),
+        (["--data", "csv", "--root", "{drawn}", "--protocol", "x2y"], "'x2y' is not one of"),
+        (["--data", "csv", "--root", "{drawn}", "--json", "nowhere/out.json"], "the folder nowhere is not there"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    drawn: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(*(argument.format(drawn=drawn) for argument in arguments)) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_picture_that_is_damaged_stops_with_its_name(
+    drawn: Path, network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (drawn / "ben-2-0.png").write_bytes(b"no picture")
+    arguments = ["--data", "csv", "--root", str(drawn), "--weights", f"onnx:{network}"]
+    assert evaluate(*arguments) == 2
+    assert "ben-2-0.png cannot be read" in capsys.readouterr().err
