@@ -34,9 +34,9 @@ def create_app(parts: Parts) -> FastAPI:
     app = FastAPI(
         title="VILLS person re-identification retrieval",
         version=build_version(),
+        docs_url=None,  # the framework's page loads scripts from elsewhere; ours is in `routes.service`
         redoc_url=None,
         redirect_slashes=False,  # a redirect comes without a problem's body, and clients drop the upload on the way
-        swagger_ui_oauth2_redirect_url=None,
         exception_handlers={HTTPException: pass_on, RequestValidationError: pass_on},
         # From the outside in.
         middleware=[
@@ -57,7 +57,7 @@ def create_app(parts: Parts) -> FastAPI:
 
 def _routes() -> Iterator[tuple[str, str]]:
     """(method, template) of every route there is."""
-    yield from [("GET", "/docs"), ("GET", "/openapi.json")]
+    yield "GET", "/openapi.json"
     for router in ROUTERS:
         for route in router.routes:
             assert isinstance(route, Route)

@@ -1,11 +1,13 @@
 """The service itself: does it live, can it answer, what does it count, what is it."""
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 
 from index.errors import NoSpace
 from service.api import models
 from service.api.answers import Json
+from service.api.docs_page import POLICY, docs_page
 from service.api.parts import PartsOf
 from service.api.readiness import look
 from service.api.scrape import scrape
@@ -61,6 +63,12 @@ async def version(parts: PartsOf) -> Response:
             "warnings": warnings,
         }
     )
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The routes for people, on a page that loads nothing."""
+    return HTMLResponse(docs_page(request.app.openapi()), headers={"Content-Security-Policy": POLICY})
 
 
 def _research_only(text: str) -> bool:
