@@ -16,7 +16,7 @@ from model.encoder import Clips, Encoder, FrameMask
 from model.errors import BadEmbedding
 from model.sampling import Sampling, frame_indices
 
-READERS = 2  # threads that decode; beside the encoder more than two gain nothing on two cores
+READERS = 2  # threads that decode: a crop is read several times faster than it is encoded, so few keep up
 AHEAD = 3  # batches read before the encoder wants them: bounds the memory of pictures that wait
 
 Pixels = npt.NDArray[np.uint8]

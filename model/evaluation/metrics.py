@@ -46,7 +46,7 @@ def rank(
 ) -> Scores:
     """Scores of unit vectors (Q, D) against unit vectors (N, D), compared by cosine.
 
-    Market's 3,368 x 15,913 take about two seconds and one block of 64 MiB.
+    Market's 3,368 x 15,913 take about a second, in blocks of 64 MiB.
 
     Raises:
         EvaluationError: see `model.evaluation.answers.answers_of`.
