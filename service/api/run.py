@@ -12,6 +12,7 @@ import uvloop
 
 from service.api.app import create_app
 from service.api.build import open_parts, process_name
+from service.api.protocol import ProblemProtocol
 from service.logs import set_up_logging
 from service.settings import Settings
 
@@ -49,7 +50,7 @@ async def _serve(settings: Settings, process: str) -> None:
             create_app(parts),
             host=settings.host,
             port=settings.port,
-            http="httptools",
+            http=ProblemProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

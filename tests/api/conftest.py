@@ -17,6 +17,7 @@ from index.records.connection import connect
 from service.api.app import create_app
 from service.api.build import open_parts, process_name
 from service.api.parts import Parts
+from service.api.protocol import ProblemProtocol
 from service.decode.limits import decode_limits
 from service.local.valkey import EmbeddedStore
 from service.media import MediaStore
@@ -133,7 +134,9 @@ async def serving(settings: Settings) -> AsyncIterator[Api]:
     """An api on a port of its own."""
     assert settings.redis_url is not None
     async with open_parts(settings, settings.redis_url, process_name()) as parts:
-        config = uvicorn.Config(create_app(parts), port=0, lifespan="off", log_config=None, http="httptools", ws="none")
+        config = uvicorn.Config(
+            create_app(parts), port=0, lifespan="off", log_config=None, http=ProblemProtocol, ws="none"
+        )
         server = uvicorn.Server(config)
         task = asyncio.create_task(_serve(server))
         await eventually(lambda: _started(server, task))
