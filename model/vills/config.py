@@ -2,9 +2,13 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import Literal, get_args
 
 from model.errors import UnknownEncoder, WeightsMismatch
 from model.sampling import Sampling
+
+Stem = Literal["patches", "mobilenetv2"]
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,7 @@ class VillsConfig:
     channels: int  # numbers of a token, the trunk's width
     heads: int
     dimension: int  # D, numbers of an embedding
+    stem: Stem = "patches"  # what makes tokens of pixels: one linear map a patch, or a convolutional network
     depth: int = 12
     patch: int = 16  # pixels, both ways
     parts: int = 4  # K, learned part queries
@@ -31,6 +36,8 @@ class VillsConfig:
     def __post_init__(self) -> None:
         if self.height % self.patch or self.width % self.patch:
             raise ValueError(f"crops of {self.height} x {self.width} pixels do not divide into {self.patch}")
+        if self.stem not in get_args(Stem):
+            raise ValueError(f"there is no stem {self.stem!r}: use one of {', '.join(get_args(Stem))}")
         if self.channels % self.heads:
             raise ValueError(f"{self.channels} channels do not divide into {self.heads} heads")
 
@@ -74,6 +81,17 @@ class VillsConfig:
 CONFIGS = {
     config.name: config
     for config in (
+        VillsConfig(
+            "vills-light",
+            stem="mobilenetv2",
+            channels=256,
+            heads=4,
+            dimension=384,
+            depth=4,
+            adapter_every=2,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+        ),
         VillsConfig("vills-tiny", channels=192, heads=3, dimension=256),
         VillsConfig("vills-small", channels=384, heads=6, dimension=384, adapter_channels=96),
         VillsConfig("vills-base", channels=768, heads=12, dimension=768, adapter_channels=192),

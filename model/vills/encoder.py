@@ -8,6 +8,7 @@ from torch import Tensor
 
 from model.encoder import Clips, Embeddings, Encoder, EncoderCard, FrameMask
 from model.errors import DeviceFailed
+from model.layers.conv_stem import ConvStem
 from model.vills.network import Vills
 
 
@@ -26,6 +27,8 @@ class VillsEncoder(Encoder):
         self.card = card
         self._device = device
         network = network.to(device).eval().requires_grad_(False)
+        if isinstance(network.trunk.patch_embed, ConvStem):
+            network.trunk.patch_embed.fold()
         # Nearly all the arithmetic is in here; what fuses, centres and compares stays float32.
         network.trunk.to(dtype)
         network.adapters.to(dtype)

@@ -1,10 +1,12 @@
-"""The VILLS network: one ViT for images and clips, temporal adapters (UFLA), part queries (LSE), one embedding."""
+"""The VILLS network: one trunk for images and clips, temporal adapters (UFLA), part queries (LSE), one embedding."""
 
 import torch
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from model.layers.clip_layout import ClipLayout
+from model.layers.conv_stem import ConvStem
 from model.layers.neck import BatchNormNeck
 from model.layers.part_pool import PartPool
 from model.layers.temporal_adapter import TemporalAdapter
@@ -26,6 +28,7 @@ class Vills(nn.Module):
         self.trunk = VisionTransformer(
             img_size=(config.height, config.width),
             patch_size=config.patch,
+            embed_layer=PatchEmbed if config.stem == "patches" else ConvStem,
             embed_dim=config.channels,
             depth=config.depth,
             num_heads=config.heads,
@@ -62,7 +65,15 @@ class Vills(nn.Module):
 
     def tokens(self, frames: Tensor, layout: ClipLayout) -> Tensor:
         """[CLS] and patch tokens of each real frame: (F, 3, H, W) -> (F, 1 + L, C)."""
-        x = self.trunk.patch_embed(frames)  # (F, L, C)
+        return self.tokens_of(self.trunk.patch_embed(frames), layout)
+
+    def tokens_of(self, patches: Tensor, layout: ClipLayout) -> Tensor:
+        """What `tokens` gives, from the stem's output: (F, L, C) -> (F, 1 + L, C).
+
+        The stem sees no neighbour frames, so in training it runs once for frames that are looked at both as images and
+        as parts of clips.
+        """
+        x = patches
         x = self.trunk.norm_pre(self.trunk._pos_embed(x))  # (F, 1 + L, C)
         for number, block in enumerate(self.trunk.blocks):
             # An adapter is the first step of its block. Clips of one frame skip it: it would add exactly 0.

@@ -22,7 +22,9 @@ Manifest = Annotated[
     Path | None, typer.Option(help="CSV with the columns path,person_id,camera_id[,track_id,frame]; a row is an input.")
 ]
 Root = Annotated[Path, typer.Option(help="Folder the paths of the manifest start from.")]
-Encoder = Annotated[str | None, typer.Option(help="vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]")]
+Encoder = Annotated[
+    str | None, typer.Option(help="vills-light, vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]")
+]
 
 
 def embed(

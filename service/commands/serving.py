@@ -10,7 +10,9 @@ from service.commands.failures import UserError, settings_with
 DataDir = Annotated[Path | None, typer.Option(help="Folder of media, snapshots and the store. [VILLS_DATA_DIR]")]
 Host = Annotated[str | None, typer.Option(help="Address the api listens on. [VILLS_HOST]")]
 Port = Annotated[int | None, typer.Option(help="Port the api listens on; 0 takes a free one. [VILLS_PORT]")]
-Encoder = Annotated[str | None, typer.Option(help="vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]")]
+Encoder = Annotated[
+    str | None, typer.Option(help="vills-light, vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]")
+]
 NewSpace = Annotated[
     bool | None,
     typer.Option("--new-space", help="Open a new, empty gallery when the encoder is another. [VILLS_NEW_SPACE]"),

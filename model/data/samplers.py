@@ -1,0 +1,78 @@
+"""Which tracks and frames a batch is made of: a pure function of seed and step, so that a resumed run goes on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.data.training_set import Rows, TrainingSet
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """B clips of at most T frames. Padding repeats row 0 and is masked."""
+
+    rows: Rows  # (B, T) of the pack
+    mask: npt.NDArray[np.bool_]  # (B, T)
+    person: Rows  # (B,) counted through all data sets
+    camera: Rows  # (B,)
+    track: Rows  # (B,)
+    domain: Rows  # (B,)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSampler:
+    """Persons x tracks: some persons of every data set in each batch, and of each person tracks of different cameras.
+
+    persons: how many of each data set, in order: the balance of domains does not depend on their sizes.
+    """
+
+    data: TrainingSet
+    persons: Sequence[int]
+    tracks: int  # of a person
+    frames: int  # T, at most
+    seed: int
+
+    def draw(self, step: int) -> Draw:
+        """The batch of that step."""
+        rng = np.random.default_rng((self.seed, step))
+        chosen = [
+            person
+            for persons, wanted in zip(self.data.persons_of_domain, self.persons, strict=True)
+            for person in rng.choice(persons, wanted, replace=wanted > len(persons)).tolist()
+        ]
+        numbers = [number for person in chosen for number in self._tracks(rng, person)]
+        return _draw(self.data, numbers, [self._frames(rng, number) for number in numbers], self.frames)
+
+    def _tracks(self, rng: np.random.Generator, person: int) -> list[int]:
+        """Tracks of one person, of as many cameras as there are; the same track twice only where there is no other."""
+        left = rng.permutation(self.data.tracks_of_person[person]).tolist()
+        found: list[int] = []
+        while len(found) < self.tracks:
+            seen = {self.data.tracks[number].camera for number in found}
+            other = [number for number in left if self.data.tracks[number].camera not in seen]
+            if not left:
+                left = rng.permutation(self.data.tracks_of_person[person]).tolist()
+                continue
+            number = (other or left)[0]
+            left.remove(number)
+            found.append(number)
+        return found
+
+    def _frames(self, rng: np.random.Generator, number: int) -> Rows:
+        """Frames of one track: all of a short one, else `frames` of them, in order of time."""
+        rows = self.data.tracks[number].rows
+        if len(rows) <= self.frames:
+            return rows
+        return rows[np.sort(rng.choice(len(rows), self.frames, replace=False))]
+
+
+def _draw(data: TrainingSet, numbers: list[int], frames: list[Rows], longest: int) -> Draw:
+    rows = np.zeros((len(numbers), longest), np.int64)
+    mask = np.zeros((len(numbers), longest), np.bool_)
+    for place, some in enumerate(frames):
+        rows[place, : len(some)], mask[place, : len(some)] = some, True
+    person = np.array([data.tracks[number].person for number in numbers])
+    camera = np.array([data.tracks[number].camera for number in numbers])
+    return Draw(rows, mask, person, camera, np.array(numbers), data.domain_of_person[person])

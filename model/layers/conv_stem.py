@@ -1,0 +1,78 @@
+"""A convolutional stem in place of the ViT's patch embedding: MobileNetV2 (Sandler et al., CVPR 2018) at stride 16."""
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models import mobilenet_v2
+
+STRIDE = 16
+CHANNELS = 320  # of the last inverted residual
+N_BLOCKS = 18  # all of MobileNetV2 but the 1x1 convolution before its classifier
+LAST_STRIDED = 14  # its stride is 1 here, so that a crop keeps a grid of H / 16 x W / 16 (Luo et al., 2019)
+
+
+class ConvStem(nn.Module):
+    """Takes the place of timm's `PatchEmbed`: (F, 3, H, W) -> (F, L, C), L = H / 16 * W / 16, row after row."""
+
+    def __init__(
+        self, img_size: tuple[int, int], patch_size: int, in_chans: int, embed_dim: int, bias: bool = True, **_: Any
+    ) -> None:
+        """The signature is timm's; only what this stem can do is accepted.
+
+        Raises:
+            ValueError: another stride than 16, or pictures that are not RGB.
+        """
+        super().__init__()
+        if patch_size != STRIDE or in_chans != 3:
+            raise ValueError(f"this stem makes {STRIDE}-pixel tokens of RGB, not {patch_size} of {in_chans} channels")
+        self.grid_size = (img_size[0] // STRIDE, img_size[1] // STRIDE)
+        self.num_patches = self.grid_size[0] * self.grid_size[1]
+        self.blocks = mobilenet_v2(weights=None).features[:N_BLOCKS]
+        self.blocks[LAST_STRIDED].conv[1][0].stride = (1, 1)
+        self.proj = nn.Conv2d(CHANNELS, embed_dim, 1, bias=bias)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(F, 3, H, W) -> (F, L, C)."""
+        tokens: Tensor = self.proj(self.blocks(frames)).flatten(2).transpose(1, 2)
+        return tokens
+
+    def fold(self) -> None:
+        """Fold every batch norm into the convolution before it: the same arithmetic in fewer steps, for inference only.
+
+        A variance would not survive float16 or bfloat16; folded in float32, nothing is left of it to lose.
+        """
+        _fold(self.blocks)
+
+
+def _fold(module: nn.Module) -> None:
+    children = list(module.named_children())
+    for (first_name, first), (name, second) in pairwise(children):
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+            module.register_module(first_name, fuse_conv_bn_eval(first, second))
+            module.register_module(name, nn.Identity())
+    for _, child in children:
+        _fold(child)
+
+
+def load_imagenet(stem: ConvStem, tensors: dict[str, Tensor]) -> None:
+    """Fill the stem with a MobileNetV2 trained on ImageNet, of any naming: tensors are matched in order, by shape.
+
+    Published files agree in the order of the layers and differ in their names.
+
+    Raises:
+        ValueError: the tensors are of another network.
+    """
+    wanted = [name for name in stem.blocks.state_dict() if not name.endswith("num_batches_tracked")]
+    offered = [tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")]
+    own = stem.blocks.state_dict()
+    pairs = list(zip(wanted, offered, strict=False))
+    wrong = [name for name, tensor in pairs if own[name].shape != tensor.shape]
+    if len(offered) < len(wanted) or wrong:
+        where = f"at {wrong[0]}" if wrong else f"{len(offered)} tensors where {len(wanted)} are needed"
+        raise ValueError(f"these are no weights of MobileNetV2 (they differ {where}): give those of width 1.0")
+    with torch.no_grad():
+        for name, tensor in pairs:
+            own[name].copy_(tensor)

@@ -1,0 +1,56 @@
+"""Checkpoints: the whole state of a run, written whole or not at all."""
+
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.training.errors import BadCheckpoint
+
+FILE = "checkpoint.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a run stands: `step` steps are done. `config` is the resolved configuration, as JSON."""
+
+    step: int
+    config: str
+    module: dict[str, Any]
+    optimiser: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write it beside the old one, to disk, and then in its place."""
+    beside = folder / f"{FILE}.part"
+    with beside.open("wb") as file:
+        torch.save({name: getattr(checkpoint, name) for name in Checkpoint.__slots__}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(folder / FILE)
+
+
+def load_checkpoint(folder: Path, config: str) -> Checkpoint | None:
+    """The checkpoint in the run's folder; None where there is none yet.
+
+    Raises:
+        BadCheckpoint: it cannot be read, or is of a run with another configuration.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        found = Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise BadCheckpoint(
+            f"the checkpoint {path} cannot be read ({error}): remove it to begin the run anew"
+        ) from error
+    if found.config != config:
+        raise BadCheckpoint(
+            f"the checkpoint {path} is of a run with another configuration: give another --out folder, "
+            f"or go back to the configuration in {folder / 'config.json'}"
+        )
+    return found

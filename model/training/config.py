@@ -1,0 +1,132 @@
+"""Configurations of runs: small TOML files that say only what differs from the defaults here, and why."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model.training.errors import BadConfig
+
+Positive = Annotated[int, Field(ge=1)]
+Part = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """Refuses what it does not know, and values of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Source(Section):
+    """One data set to train on; its folder is given on the command line."""
+
+    data: str  # a name of model.data.build
+    persons: Positive  # of each batch
+
+
+class Schedule(Section):
+    steps: Positive
+    lr: Annotated[float, Field(gt=0)] = 3.5e-4
+    warmup: Annotated[int, Field(ge=0)] = 200
+    last_lr: Part = 0.01  # at the end, as a part of lr
+    accumulate: Positive = 1
+    clip: Annotated[float, Field(gt=0)] = 5.0
+    weight_decay: Weight = 0.05
+    average: Part = 0.999  # decay of the average of the weights, which is what is kept
+
+
+class Network(Section):
+    encoder: str = "vills-light"
+    height: Positive = 256
+    width: Positive = 128
+    frozen_blocks: Annotated[int, Field(ge=0, le=18)] = 0  # of a convolutional stem, from the pixels on
+    stem_scale: Part = 0.5  # of the learning rate, for the stem
+    drop_path: Part = 0.1
+
+
+class Change(Section):
+    """Augmentation; see model.data.augment.AugmentPlan."""
+
+    flip: Part = 0.5
+    scale: tuple[float, float] = (0.9, 1.1)
+    shift: Part = 0.06
+    brightness: Part = 0.3
+    contrast: Part = 0.3
+    saturation: Part = 0.3
+    hue: Part = 0.05
+    grey: Part = 0.05
+    blur: Part = 0.2
+    erase: Part = 0.5
+    erase_area: tuple[float, float] = (0.02, 0.25)
+
+
+class FinetuneLosses(Section):
+    """Weights of the terms; 0 leaves one out, and what it costs."""
+
+    identity: Weight = 1.0
+    smoothing: Part = 0.1
+    triplet: Weight = 1.0
+    propagation: Weight = 0.1  # TKP's feature propagation, image towards video
+    distil: Weight = 1.0  # relations of the teacher network
+    distil_temperature: Annotated[float, Field(gt=0)] = 0.1
+    regress: Weight = 1.0  # the teacher's vectors themselves, through a linear map
+
+
+class FinetuneConfig(Section):
+    """A supervised run."""
+
+    task: Literal["finetune"] = "finetune"
+    seed: int = 1
+    sources: Annotated[list[Source], Field(min_length=1)]
+    tracks: Positive = 2  # of a person in a batch
+    frames: Positive = 4  # of a track, at most
+    teacher: str | None = None  # an encoder's name, onnx:FILE for example
+    network: Network = Network()
+    schedule: Schedule
+    augment: Change = Change()
+    losses: FinetuneLosses = FinetuneLosses()
+
+
+def read_config(name: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The values of a configuration: a file, or the name of one that comes with the product.
+
+    changes: values that take the place of the file's, by dotted name.
+
+    Raises:
+        BadConfig: no such file or name, or not TOML.
+    """
+    shipped = resources.files("model") / "configs"
+    path = Path(name)
+    try:
+        text = path.read_text() if path.suffix == ".toml" else (shipped / f"{name}.toml").read_text()
+        values = tomllib.loads(text)
+    except FileNotFoundError as error:
+        names = sorted(each.name.removesuffix(".toml") for each in shipped.iterdir() if each.name.endswith(".toml"))
+        raise BadConfig(
+            f"there is no configuration {name!r}: name a .toml file or one of {', '.join(names)}"
+        ) from error
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadConfig(f"the configuration {name} cannot be read: {error}") from error
+    for dotted, value in (changes or {}).items():
+        *sections, key = dotted.split(".")
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    return values
+
+
+def checked(kind: type[FinetuneConfig], values: dict[str, Any], origin: str) -> FinetuneConfig:
+    """The configuration these values make.
+
+    Raises:
+        BadConfig: a key nothing reads, a missing one, a wrong type or a value out of range; names all of them.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise BadConfig(f"the configuration {origin} cannot be used: {faults}") from error

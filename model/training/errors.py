@@ -1,0 +1,25 @@
+"""Errors of training.
+
+TrainingError
+├─ BadConfig          a key nothing reads, a wrong type, a value out of range, a data set without a folder
+├─ BadCheckpoint      a checkpoint that is not whole, or of another run
+└─ Diverged           a loss that is not a number
+"""
+
+from model.errors import ModelError
+
+
+class TrainingError(ModelError):
+    """Anything that keeps a run from going on."""
+
+
+class BadConfig(TrainingError):
+    """The configuration of a run cannot be used as it is."""
+
+
+class BadCheckpoint(TrainingError):
+    """The checkpoint in the run's folder is not whole, or belongs to a run of another configuration."""
+
+
+class Diverged(TrainingError):
+    """A loss is no finite number."""

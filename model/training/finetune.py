@@ -1,0 +1,171 @@
+"""Fine-tuning: identities, triplets over images and clips, and what a teacher network knows."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from model.data.augment import AugmentPlan, augment
+from model.data.pack import Pixels
+from model.data.samplers import PersonSampler
+from model.layers.clip_layout import ClipLayout
+from model.layers.conv_stem import ConvStem
+from model.losses.identity import identity_loss
+from model.losses.regression import direction_loss
+from model.losses.relational import neighbour_divergence
+from model.losses.triplet import four_pairings
+from model.training.averaging import move_average
+from model.training.config import FinetuneConfig
+from model.training.distributed import rank, world_size
+from model.training.groups import parameter_groups
+from model.training.schedules import ema_decay
+from model.vills.network import Vills
+
+TeacherVectors = npt.NDArray[np.float16]  # (N, Dt), row for row of the pack
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneData:
+    """What a run draws its batches from."""
+
+    pixels: Pixels  # (N, H, W, 3)
+    sampler: PersonSampler
+    teacher: TeacherVectors | None
+
+
+class FinetuneModule(nn.Module):
+    """The network, the average of its weights, and the classifiers that training needs and inference does not."""
+
+    def __init__(self, network: Vills, config: FinetuneConfig, domain_of_person: Tensor, teacher_size: int) -> None:
+        super().__init__()
+        dimension = network.config.dimension
+        self.network = network
+        self.average = copy.deepcopy(network).requires_grad_(False)
+        self.classifier = nn.Linear(dimension, len(domain_of_person), bias=False)
+        nn.init.normal_(self.classifier.weight, std=0.001)
+        self.regressor = nn.Linear(dimension, teacher_size) if teacher_size else None
+        self.register_buffer("domain_of_person", domain_of_person)
+        self._losses = config.losses
+        self._frozen = config.network.frozen_blocks
+        for block in self._frozen_blocks():
+            block.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "FinetuneModule":
+        super().train(mode)
+        self.average.eval()
+        for block in self._frozen_blocks():
+            block.eval()  # their statistics stay ImageNet's, too
+        return self
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weighted losses of a batch; see `FinetuneTask.batch` for what is in it."""
+        layout = ClipLayout(batch["mask"])
+        image, video = self.features(batch["frames"], layout)
+        both = self.network.neck.norm(torch.cat((image, video)))  # (F + B, D)
+        losses = self._supervised(image, video, both, batch)
+        if self.regressor is not None:
+            seen = both[: len(image)]
+            wanted = batch["teacher"].float()
+            if self._losses.distil:
+                relations = neighbour_divergence(seen, wanted, temperature=self._losses.distil_temperature)
+                losses["distil"] = self._losses.distil * relations
+            if self._losses.regress:
+                losses["regress"] = self._losses.regress * direction_loss(self.regressor(seen), wanted)
+        return losses
+
+    def features(self, frames: Tensor, layout: ClipLayout) -> tuple[Tensor, Tensor]:
+        """Every frame as an image, (F, D), and every clip, (B, D), of frames (F, 3, H, W): one pass of the stem."""
+        network = self.network
+        with torch.autocast(frames.device.type, torch.bfloat16):
+            patches = network.trunk.patch_embed(network.normalise(frames))
+            still = ClipLayout(torch.ones(len(frames), 1, dtype=torch.bool, device=frames.device))
+            image = network.frame_features(network.tokens_of(patches, still))
+            video = network.frame_features(network.tokens_of(patches, layout))
+        return image.float(), layout.mean(video.float())
+
+    def _supervised(self, image: Tensor, video: Tensor, both: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        weights, clip = self._losses, batch["clip"]
+        person, track, domain = batch["person"], batch["track"], batch["domain"]
+        of_both = [torch.cat((values[clip], values)) for values in (person, domain)]
+        losses = {}
+        if weights.identity:
+            logits = self.classifier(both)
+            losses["identity"] = weights.identity * identity_loss(
+                logits, of_both[0], self.domain_of_person, of_both[1], weights.smoothing
+            )
+        if weights.triplet:
+            losses["triplet"] = weights.triplet * four_pairings(
+                image,
+                video,
+                person[clip],
+                person,
+                margin=None,
+                image_track=track[clip],
+                video_track=track,
+                image_domain=domain[clip],
+                video_domain=domain,
+            )
+        if weights.propagation:
+            # TKP, equation 5: an image learns what its clip knows; the clip does not learn from the image.
+            away = (image - video.detach()[clip]).square().sum(dim=1).mean()
+            losses["propagation"] = weights.propagation * away / image.shape[1]
+        return losses
+
+    def _frozen_blocks(self) -> list[nn.Module]:
+        stem = self.network.trunk.patch_embed
+        return list(stem.blocks[: self._frozen]) if isinstance(stem, ConvStem) else []
+
+
+class FinetuneTask:
+    """The supervised task; see `model.training.task.Task`."""
+
+    module: FinetuneModule
+
+    def __init__(self, network: Vills, config: FinetuneConfig, data: FinetuneData) -> None:
+        domains = torch.from_numpy(data.sampler.data.domain_of_person)
+        teacher_size = 0 if data.teacher is None else data.teacher.shape[1]
+        self.module = FinetuneModule(network, config, domains, teacher_size)
+        self._config = config
+        self._data = data
+        self._plan = AugmentPlan(**config.augment.model_dump())
+
+    def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
+        """Frames (F, 3, H, W) 0-255 of B clips, `mask` (B, T), `clip` (F,) which clip a frame is of; per clip `person`,
+        `track`, `domain`; `teacher` (F, Dt)."""
+        draws = self._config.schedule.accumulate * world_size()
+        place = step * draws + micro * world_size() + rank()
+        draw = self._data.sampler.draw(place)
+        rows = draw.rows[draw.mask]  # (F,)
+        clip = torch.from_numpy(np.nonzero(draw.mask)[0]).to(device)
+        frames = torch.from_numpy(self._data.pixels[rows]).to(device).permute(0, 3, 1, 2)
+        generator = torch.Generator().manual_seed(self._config.seed * 1_000_003 + place)
+        batch = {
+            "frames": augment(frames, clip, self._plan, generator).frames,
+            "mask": torch.from_numpy(draw.mask).to(device),
+            "clip": clip,
+            "person": torch.from_numpy(draw.person).to(device),
+            "track": torch.from_numpy(draw.track).to(device),
+            "domain": torch.from_numpy(draw.domain).to(device),
+        }
+        if self._data.teacher is not None:
+            batch["teacher"] = torch.from_numpy(self._data.teacher[rows]).to(device)
+        return batch
+
+    def optimiser(self) -> Optimizer:
+        stem = self.module.network.trunk.patch_embed
+        slow = list(stem.blocks.parameters()) if isinstance(stem, ConvStem) else []
+        groups = parameter_groups(
+            self.module, slow, scale=self._config.network.stem_scale, weight_decay=self._config.schedule.weight_decay
+        )
+        return AdamW(groups, lr=self._config.schedule.lr)
+
+    def before_step(self, step: int) -> None:
+        """Nothing here depends on the step."""
+
+    def after_step(self, step: int) -> None:
+        move_average(self.module.average, self.module.network, ema_decay(step, self._config.schedule.average))

@@ -1,0 +1,25 @@
+"""Groups of parameters for an optimiser: what decays, and what learns slower."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+
+
+def parameter_groups(
+    module: nn.Module, slow: Iterable[nn.Parameter], *, scale: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """What of `module` is trained, in at most four groups.
+
+    Vectors (biases, norms) and position tables do not decay. `slow` parameters learn at `scale` times the rate.
+    """
+    slowly = {id(parameter) for parameter in slow}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 and not name.endswith(("pos_embed", "cls_token"))
+            groups.setdefault((id(parameter) in slowly, decays), []).append(parameter)
+    return [
+        {"params": members, "scale": scale if slows else 1.0, "weight_decay": weight_decay if decays else 0.0}
+        for (slows, decays), members in groups.items()
+    ]

@@ -1,0 +1,133 @@
+"""A run from configuration to weights: data, teacher, network and task put together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from model.build import build_encoder
+from model.data.build import load_dataset
+from model.data.pack import PackedPictures, pack_pictures
+from model.data.records import Picture
+from model.data.samplers import PersonSampler
+from model.data.teacher import teacher_vectors
+from model.data.training_set import training_set
+from model.training.config import FinetuneConfig, Source
+from model.training.distributed import process_group, rank, wait_for_all
+from model.training.errors import BadConfig
+from model.training.finetune import FinetuneData, FinetuneTask, TeacherVectors
+from model.training.loop import LoopPlan, train
+from model.training.start import network_config, starting_network
+from model.weights import Origin, save_weights
+
+WEIGHTS = "weights.safetensors"
+RESEARCH_ONLY = "research only (as the data sets it was trained on)"
+# Opens a progress bar: what is done, how many, and gives what is to be called with how many more are done.
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """Where a run finds and leaves things."""
+
+    out: Path  # folder of the run
+    cache: Path  # packed pictures and teachers' vectors
+    data: Mapping[str, Path]  # folder of each data set
+    weights: Path | None = None  # to start from
+    stem_weights: Path | None = None  # ImageNet's, for a network that starts anew
+    model_dir: Path | None = None  # where a teacher's ONNX file is looked up
+    device: str = "cpu"
+    threads: int = 1
+    stop_after: int | None = None
+
+
+def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Path:
+    """Fine-tune as the configuration says; the file of the averaged weights (fp16 safetensors).
+
+    Raises:
+        DataError: a data set is missing or not whole.
+        TrainingError: the configuration, a checkpoint or a loss.
+    """
+    torch.set_num_threads(place.threads)
+    with process_group(place.device):
+        pictures = [_pictures(source, place.data) for source in config.sources]
+        pack = _pack(pictures, config.network.height, config.network.width, place, progress)
+        teacher = _teacher(config, pictures, place, progress)
+        persons = [source.persons for source in config.sources]
+        sampler = PersonSampler(training_set(pictures), persons, config.tracks, config.frames, config.seed)
+        network = starting_network(
+            network_config(config.network), config.seed, weights=place.weights, stem_weights=place.stem_weights
+        )
+        task = FinetuneTask(network, config, FinetuneData(pack.pixels, sampler, teacher))
+        with progress("training", config.schedule.steps) as step:
+            done = train(task, _plan(config, place), place.out, config.model_dump_json(), _told(step))
+        if rank() == 0 and done == config.schedule.steps:
+            save_weights(place.out / WEIGHTS, task.module.average, _origin(config), half=True)
+    return place.out / WEIGHTS
+
+
+def _pictures(source: Source, folders: Mapping[str, Path]) -> Sequence[Picture]:
+    if source.data not in folders:
+        raise BadConfig(f"the run trains on {source.data} and no folder is given for it: --data {source.data}=DIR")
+    return load_dataset(source.data, folders[source.data]).train
+
+
+def _pack(
+    pictures: Sequence[Sequence[Picture]], height: int, width: int, place: RunPlace, progress: Progress
+) -> PackedPictures:
+    paths = [picture.path for each in pictures for picture in each]
+    # One process writes; the others find it written.
+    if rank() == 0:
+        with progress(f"packing pictures to {height} x {width}", len(paths)) as step:
+            pack_pictures(paths, place.cache, height=height, width=width, step=step)
+    wait_for_all()
+    return pack_pictures(paths, place.cache, height=height, width=width)
+
+
+def _teacher(
+    config: FinetuneConfig, pictures: Sequence[Sequence[Picture]], place: RunPlace, progress: Progress
+) -> TeacherVectors | None:
+    if config.teacher is None:
+        return None
+    encoder = build_encoder(config.teacher, device="cpu", threads=place.threads, model_dir=place.model_dir)
+    sampling = encoder.card.sampling
+    pack = _pack(pictures, sampling.height, sampling.width, place, progress)
+    if rank() == 0:
+        with progress(f"asking the teacher {encoder.card.name}", len(pack.pixels)) as step:
+            teacher_vectors(encoder, pack, place.cache, step=step)
+    wait_for_all()
+    return teacher_vectors(encoder, pack, place.cache)
+
+
+def _plan(config: FinetuneConfig, place: RunPlace) -> LoopPlan:
+    schedule = config.schedule
+    return LoopPlan(
+        steps=schedule.steps,
+        lr=schedule.lr,
+        warmup=schedule.warmup,
+        last_lr=schedule.last_lr,
+        accumulate=schedule.accumulate,
+        clip=schedule.clip,
+        seed=config.seed,
+        device=place.device,
+        stop_after=place.stop_after,
+    )
+
+
+def _told(step: Callable[[int], None]) -> Callable[[int, str], None]:
+    done = 0
+
+    def tell(now: int, _: str) -> None:
+        nonlocal done
+        step(now - done)
+        done = now
+
+    return tell
+
+
+def _origin(config: FinetuneConfig) -> Origin:
+    names = ", ".join(source.data for source in config.sources)
+    taught = f"; distilled from {config.teacher.rpartition('/')[2]}" if config.teacher else ""
+    return Origin(trained=True, licence=RESEARCH_ONLY, training_data=f"{names}{taught}")

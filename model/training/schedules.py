@@ -1,0 +1,29 @@
+"""Schedules: pure functions of the step, so that a resumed run needs to remember nothing but the step."""
+
+import math
+
+
+def warmup_cosine(step: int, steps: int, *, warmup: int, last: float = 0.0) -> float:
+    """A factor that rises linearly to 1 over `warmup` steps and falls to `last` along half a cosine until `steps`.
+
+    Step 0 already moves: it has 1 / warmup. Loshchilov and Hutter, "SGDR", ICLR 2017, with a linear start.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def cosine_between(step: int, steps: int, first: float, last: float) -> float:
+    """From `first` to `last` along half a cosine: teacher momentum, weight decay."""
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, steps))))
+
+
+def linear_to(step: int, first: float, last: float, over: int) -> float:
+    """From `first` to `last` in a straight line over `over` steps, and `last` from there on: teacher temperature."""
+    return last if step >= over else first + (last - first) * step / over
+
+
+def ema_decay(step: int, decay: float) -> float:
+    """The decay of an average of weights, smaller in the first steps so that it forgets where they began."""
+    return min(decay, (1 + step) / (10 + step))

