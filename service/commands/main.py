@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands import benchmark, checking, demonstration, embedding, gallery, keys, serving
+from service.commands import benchmark, checking, demonstration, embedding, evaluating, gallery, keys, serving, training
 from service.commands.failures import exit_code
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app.command()(serving.worker)
 app.command()(gallery.add)
 app.command()(gallery.query)
 app.command()(embedding.embed)
+app.command()(evaluating.evaluate)
+app.add_typer(training.app, name="train")
 app.add_typer(keys.app, name="keys")
 app.add_typer(checking.app, name="check")
 app.command()(demonstration.demo)
