@@ -1,5 +1,6 @@
 """What a form may say, field by field. Every rule of an upload or a query that is not about pixels stands here."""
 
+import re
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
@@ -16,12 +17,14 @@ from pydantic import (
 )
 
 from index.entries import Filter, Kind
+from service.api.numbers import NUMBER, WHOLE
 from service.api.times import Moment
 from service.errors import Problem
 
 MAX_TAGS = 16
 MAX_K = 1000
 Values = dict[str, list[str]]
+_BOX = re.compile(r" *[0-9]{1,9} *(, *[0-9]{1,9} *){3}")
 Form = TypeVar("Form", bound="AnyForm")
 
 
@@ -54,11 +57,10 @@ def _printable(text: str) -> str:
 
 
 def _parse_box(value: object) -> tuple[int, int, int, int]:
-    numbers = str(value).split(",")
     rule = "a box is x,y,w,h in whole pixels of the upright picture, origin top left, w and h at least 1"
-    if len(numbers) != 4 or not all(number.strip().isdecimal() and len(number) < 10 for number in numbers):
+    if not _BOX.fullmatch(str(value)):
         raise ValueError(rule)
-    x, y, width, height = (int(number) for number in numbers)
+    x, y, width, height = (int(number) for number in str(value).split(","))
     if width < 1 or height < 1:
         raise ValueError(rule)
     return x, y, width, height
@@ -89,6 +91,8 @@ Box = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^\d+,\d+,\d+,\d+$", "examples": ["10,20,64,128"]}),
 ]
 Content = Annotated[Literal["tracklet"], BeforeValidator(_only_tracklets)]
+Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False), NUMBER]
+Version = Annotated[int, Field(ge=0, le=2**53), WHOLE]
 Target = Literal["videos", "images", "all"]
 _KIND: dict[str, Kind | None] = {"videos": "video", "images": "image", "all": None}
 
@@ -111,14 +115,14 @@ class UploadForm(AnyForm):
 class QueryForm(AnyForm):
     """Beside the files of a query."""
 
-    k: int = Field(10, ge=1, le=MAX_K, description="most hits to answer with")
+    k: Annotated[int, Field(ge=1, le=MAX_K), WHOLE] = Field(10, description="most hits to answer with")
     target: Target = Field("all", description="kind of tracks to look for")
     camera_id: list[CameraId] = Field(default_factory=list, max_length=64, description="only these; repeatable")
     from_ms: Moment | None = Field(None, alias="from", description="tracks that end after this time")
     to_ms: Moment | None = Field(None, alias="to", description="tracks that begin before this time")
     tags: Tags = Field(default_factory=dict, description="all of these must match")
-    min_score: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False, description="leave out hits below it")
-    min_version: int | None = Field(None, ge=0, le=2**53, description="gallery version the answer must include")
+    min_score: Score | None = Field(None, description="leave out hits below it")
+    min_version: Version | None = Field(None, description="gallery version the answer must include")
 
     @model_validator(mode="after")
     def _time_runs_forward(self) -> "QueryForm":

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from service.api.forms import AnyForm, CameraId, Form, Tags, read_form
 from service.api.identity import is_id
 from service.api.models import JobState
+from service.api.numbers import WHOLE
 from service.api.times import Moment
 
 MAX_PAGE = 500
@@ -28,7 +29,7 @@ Cursor = Annotated[str, AfterValidator(_cursor)]
 class Page(AnyForm):
     """Pages are cut by a cursor: what is added meanwhile neither repeats nor hides an entry."""
 
-    limit: int = Field(100, ge=1, le=MAX_PAGE, description="most entries of a page")
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE), WHOLE] = Field(100, description="most entries of a page")
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before")
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from index.records.job import Job
 from service.api.board import Board
+from service.api.numbers import NUMBER
 from service.api.presence import while_present
 from service.api.records import Records
 from service.api.workers import Workers
@@ -18,7 +19,9 @@ LONGEST_S: Final = 60.0
 _LOOK_AGAIN_S: Final = 5.0
 ENDED: Final = frozenset({"done", "dead", "cancelled"})
 
-Wait = Annotated[float, Query(ge=0, le=LONGEST_S, description="seconds to hold the answer back for the job to end")]
+Wait = Annotated[
+    float, Query(ge=0, le=LONGEST_S, description="seconds to hold the answer back for the job to end"), NUMBER
+]
 
 
 class Waiter:

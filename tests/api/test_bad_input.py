@@ -120,7 +120,7 @@ async def test_bad_upload_fields(untouched: Api) -> None:
 BAD_QUERIES: list[tuple[dict[str, Any], str]] = [
     ({"k": "0"}, "k"),
     ({"k": "1001"}, "1000"),
-    ({"k": "many"}, "integer"),
+    ({"k": "many"}, "whole number"),
     ({"target": "everything"}, "videos"),
     ({"from": "noon"}, "RFC 3339"),
     ({"from": "2026-05-04T10:30:00Z", "to": "2026-05-04T10:30:00Z"}, "before"),
@@ -139,6 +139,26 @@ BAD_QUERIES: list[tuple[dict[str, Any], str]] = [
 async def test_bad_query_fields(untouched: Api) -> None:
     for fields, word in BAD_QUERIES:
         check(await untouched.http.post("/query/image", files=GOOD, data=fields), 422, "invalid_field", word)
+
+
+ODD_NUMBERS = ["1_0", "\uff11\uff10", "\u0663", " 3", "+3", "3\n", "0x3", "", "infinity"]
+
+
+async def test_numbers_are_written_in_plain_digits(untouched: Api) -> None:
+    # Bug: `k=1_0` asked for ten hits, and a box was taken in the digits of any script.
+    get, post = untouched.http.get, untouched.http.post
+    for odd in ODD_NUMBERS:
+        for name, rule in (("k", "whole number"), ("min_version", "whole number"), ("min_score", "decimal point")):
+            asked = await post("/query/image", files=GOOD, data={name: odd})
+            check(asked, 422, "invalid_field", name, rule, "digits 0 to 9")
+        check(await get("/jobs", params={"limit": odd}), 422, "invalid_field", "limit", "digits 0 to 9")
+        waiting = await get(f"/jobs/{'0' * 32}", params={"wait": odd})
+        check(waiting, 422, "invalid_field", "wait", "digits 0 to 9")
+    for odd in ("1_0", "\uff11\uff10", "\u0663", "+3", "0x3", "", "1\n", "\u00a03"):
+        asked = await post("/query/image", files=GOOD, data={"box": f"0,0,5,{odd}"})
+        check(asked, 422, "invalid_field", "box", "x,y,w,h")
+    for time in ("\u0662026-05-04T10:30:00Z", "2026-05-04T10:30:0\uff10Z"):
+        check(await post("/query/image", files=GOOD, data={"from": time}), 422, "invalid_field", "RFC 3339")
 
 
 async def test_a_box_outside_of_the_picture(untouched: Api) -> None:
