@@ -8,7 +8,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+LEAST_DECODER_BYTES = 512 * 2**20
 DataDir = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]
+
+
+def _enough_to_decode(memory_bytes: int) -> int:
+    if memory_bytes < LEAST_DECODER_BYTES:
+        raise ValueError(f"a child's libraries alone fill 230 MiB: give it at least {LEAST_DECODER_BYTES} (512 MiB)")
+    return memory_bytes
+
+
+DecoderMemory = Annotated[int, AfterValidator(_enough_to_decode)]
 
 
 class Settings(BaseSettings):
@@ -53,9 +63,7 @@ class Settings(BaseSettings):
     max_video_frames: Count = Field(20_000, description="most frames in one clip")
     max_video_streams: Count = Field(8, description="most streams in one container")
     decoders: Count = Field(2, description="decoder children of each process")
-    decoder_memory_bytes: Annotated[int, Field(ge=256 * 2**20)] = Field(
-        2**30, description="address space of a decoder child"
-    )
+    decoder_memory_bytes: DecoderMemory = Field(2**30, description="address space of a decoder child")
     decode_timeout_s: Seconds = Field(120.0, description="longest decode of one file, after which the child is killed")
     ingest_slots: Count = Field(1000, description="uploads that may wait or run; more get 429")
     query_slots: Count = Field(256, description="queries that may wait or run; more get 429")

@@ -14,8 +14,9 @@ from PIL import Image
 from service.decode import process
 from service.decode.errors import DecoderFailed
 from service.decode.wire import PREFIX
+from service.settings import LEAST_DECODER_BYTES
 from tests.decode.pools import started
-from tests.decode.samples import LIMITS, SAMPLING, encoded
+from tests.decode.samples import LIMITS, SAMPLING, encoded, flat_frames, scene, write_video
 
 
 async def test_too_much_memory_is_an_error_of_the_file(tmp_path: Path, picture: Path) -> None:
@@ -26,6 +27,16 @@ async def test_too_much_memory_is_an_error_of_the_file(tmp_path: Path, picture: 
         with pytest.raises(DecoderFailed, match=f"{400 * 2**20} bytes of memory"):
             await pool.crops(path, SAMPLING)
         assert (await pool.crops(picture, SAMPLING)).n_frames == 1
+
+
+async def test_the_least_memory_there_may_be_is_enough_for_ordinary_media(tmp_path: Path) -> None:
+    # Bug: with the least that could be set, 256 MiB, a clip in full HD was called too demanding.
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(encoded(scene(4000, 3000), "JPEG"))
+    clip = write_video(tmp_path / "clip.mp4", flat_frames(10, 1920, 1080))
+    async with started(replace(LIMITS, memory_bytes=LEAST_DECODER_BYTES)) as pool:
+        assert (await pool.crops(photo, SAMPLING)).n_frames == 1
+        assert (await pool.crops(clip, SAMPLING)).n_frames == 10
 
 
 CROPPED = (
