@@ -8,7 +8,6 @@ import errno
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,9 +35,10 @@ class MediaStore:
     scratch_dir: Path  # for uploads in progress; a local store has it on its own file system, where a rename is enough
 
     def __init__(self, url: str, *, scratch_dir: Path | None = None) -> None:
-        """Open the store, making its folder. `scratch_dir` counts only for a store that is no folder.
+        """Open the store, making its folder. `scratch_dir` is for a store that is no folder, which needs one.
 
         Raises:
+            ValueError: there is none. The temporary folder will not do: it is memory on many machines.
             PermissionError: the scratch folder belongs to somebody else.
         """
         self._fs, root = url_to_fs(url)
@@ -47,8 +47,10 @@ class MediaStore:
         if self.is_local:
             self._folder = Path(self._root or "/").absolute()
             self.scratch_dir = self._folder / _SCRATCH
+        elif scratch_dir is None:
+            raise ValueError(f"the media store {url} is no folder of this machine: name a scratch folder that is")
         else:
-            self.scratch_dir = scratch_dir or Path(tempfile.gettempdir()) / f"vills-scratch-{os.getuid()}"
+            self.scratch_dir = scratch_dir
         self.scratch_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = self.scratch_dir.stat().st_uid
         if owner != os.getuid():

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         return self.media_url or str(self.data_dir / "media")
 
     @property
+    def scratch_dir(self) -> Path:
+        """Where uploads grow and copies lie when the media store is not a folder of this machine."""
+        return self.data_dir / "scratch"
+
+    @property
     def loopback_only(self) -> bool:
         """Whether the api can be reached from this machine alone."""
         return self.host in {"127.0.0.1", "::1", "localhost"}

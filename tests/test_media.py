@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +18,10 @@ from service.media import CHUNK_BYTES, MediaStore
 
 
 @pytest.fixture(params=["folder", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MediaStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
     if request.param == "folder":
         return MediaStore(str(tmp_path / "media"))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return MediaStore(f"memory://media-{uuid4().hex}")
+    return MediaStore(f"memory://media-{uuid4().hex}", scratch_dir=tmp_path / "scratch")
 
 
 def upload(store: MediaStore, content: bytes) -> Path:
@@ -293,6 +291,12 @@ def test_a_scratch_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "getuid", lambda: 4242)
     with pytest.raises(PermissionError, match="belongs to user"):
         MediaStore("memory://media", scratch_dir=tmp_path)
+
+
+def test_a_store_that_is_no_folder_needs_a_scratch_folder() -> None:
+    # Bug: uploads grew in the temporary folder, which is memory on many machines.
+    with pytest.raises(ValueError, match="scratch folder"):
+        MediaStore("memory://media")
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ async def open_parts(settings: Settings, redis_url: str, process: str) -> AsyncI
         StoreUnavailable: the store does not answer within ten seconds.
     """
     redis = await connect(redis_url)
-    media = MediaStore(settings.media_root)
+    media = MediaStore(settings.media_root, scratch_dir=settings.scratch_dir)
     decoders = DecoderPool(decode_limits(settings), children=settings.decoders)
     board = Board()
     clock = ServerClock()

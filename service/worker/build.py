@@ -114,7 +114,7 @@ async def build_worker(settings: Settings, redis: Redis, encoder: Encoder, name:
     await _warn_unless_durable(redis)
     sampling = encoder.card.sampling
     metrics = WorkerMetrics()
-    media = MediaStore(settings.media_root)
+    media = MediaStore(settings.media_root, scratch_dir=settings.scratch_dir)
     clock = ServerClock()
     await clock.sync(redis)
     log, items, processes = Log(redis, space.id), Items(redis, space.id), Processes(redis)

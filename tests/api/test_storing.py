@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from index.errors import NotDurable, StoreUnavailable
 from index.records.intake import Accepted, Intake
+from index.records.spaces import Spaces
 from service import media
-from tests.api.conftest import Api, eventually
-from tests.api.fake_worker import FakeWorker
+from service.settings import Settings
+from tests.api.conftest import Api, eventually, serving
+from tests.api.fake_worker import SPACE, FakeWorker
 from tests.api.samples import picture
 
 
@@ -100,3 +103,14 @@ async def test_a_folder_that_cannot_be_synced_keeps_no_file(gallery: Api, monkey
     assert int(refused.headers["retry-after"]) >= 1
     assert failed
     assert gallery.files() == files
+
+
+async def test_uploads_to_a_store_elsewhere_grow_in_the_data_folder(
+    settings: Settings, redis: Redis, tmp_path: Path
+) -> None:
+    await Spaces(redis).register(SPACE, activate_new=False)
+    elsewhere = settings.model_copy(update={"media_url": f"memory://{tmp_path.name}"})
+    async with serving(elsewhere) as api:
+        assert api.parts.media.scratch_dir == settings.data_dir / "scratch"
+        assert (await api.upload("image", picture(), wait=0)).status_code == 202
+        assert list(api.parts.media.scratch_dir.iterdir()) == []

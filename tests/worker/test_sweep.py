@@ -81,3 +81,9 @@ async def test_nothing_is_removed_on_the_word_of_an_empty_store(door: Door, sett
     key = put(door, settings, new_id())
     await sweep_of(door).sweep()
     assert door.media.exists(key)
+
+
+async def test_copies_of_files_elsewhere_lie_in_the_data_folder(start_worker: StartWorker, settings: Settings) -> None:
+    # Bug: they lay in the temporary folder, where another user's folder of that name kept the worker from starting.
+    await start_worker(own=settings.model_copy(update={"media_url": "memory://media"}))
+    assert (settings.data_dir / "scratch").is_dir()
