@@ -43,7 +43,9 @@ class PersonSampler:
             for person in rng.choice(persons, wanted, replace=wanted > len(persons)).tolist()
         ]
         numbers = [number for person in chosen for number in self._tracks(rng, person)]
-        return _draw(self.data, numbers, [self._frames(rng, number) for number in numbers], self.frames)
+        return _draw(
+            self.data, numbers, [_frames(rng, self.data, number, self.frames) for number in numbers], self.frames
+        )
 
     def _tracks(self, rng: np.random.Generator, person: int) -> list[int]:
         """Tracks of one person, of as many cameras as there are; the same track twice only where there is no other."""
@@ -60,12 +62,34 @@ class PersonSampler:
             found.append(number)
         return found
 
-    def _frames(self, rng: np.random.Generator, number: int) -> Rows:
-        """Frames of one track: all of a short one, else `frames` of them, in order of time."""
-        rows = self.data.tracks[number].rows
-        if len(rows) <= self.frames:
-            return rows
-        return rows[np.sort(rng.choice(len(rows), self.frames, replace=False))]
+
+@dataclass(frozen=True, slots=True)
+class TrackSampler:
+    """Tracks, whoever they show: some of every data set in each batch. Identities are not looked at."""
+
+    data: TrainingSet
+    tracks: Sequence[int]  # of each data set, in order
+    frames: int  # T, at most
+    seed: int
+
+    def draw(self, step: int) -> Draw:
+        """The batch of that step: different tracks, as far as a data set has so many."""
+        rng = np.random.default_rng((self.seed, step))
+        numbers: list[int] = []
+        for persons, wanted in zip(self.data.persons_of_domain, self.tracks, strict=True):
+            own = np.concatenate([self.data.tracks_of_person[person] for person in persons])
+            numbers += rng.choice(own, wanted, replace=wanted > len(own)).tolist()
+        return _draw(
+            self.data, numbers, [_frames(rng, self.data, number, self.frames) for number in numbers], self.frames
+        )
+
+
+def _frames(rng: np.random.Generator, data: TrainingSet, number: int, most: int) -> Rows:
+    """Frames of one track: all of a short one, else `most` of them, in order of time."""
+    rows = data.tracks[number].rows
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(rng.choice(len(rows), most, replace=False))]
 
 
 def _draw(data: TrainingSet, numbers: list[int], frames: list[Rows], longest: int) -> Draw:

@@ -3,7 +3,7 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,7 +24,7 @@ class Source(Section):
     """One data set to train on; its folder is given on the command line."""
 
     data: str  # a name of model.data.build
-    persons: Positive  # of each batch
+    share: Positive  # of each batch: persons in fine-tuning, tracks in pre-training
 
 
 class Schedule(Section):
@@ -69,6 +69,7 @@ class FinetuneLosses(Section):
     identity: Weight = 1.0
     smoothing: Part = 0.1
     triplet: Weight = 1.0
+    margin: Annotated[float, Field(gt=0, le=2)] = 0.3  # between distances of unit vectors
     propagation: Weight = 0.1  # TKP's feature propagation, image towards video
     distil: Weight = 1.0  # relations of the teacher network
     distil_temperature: Annotated[float, Field(gt=0)] = 0.1
@@ -88,6 +89,47 @@ class FinetuneConfig(Section):
     schedule: Schedule
     augment: Change = Change()
     losses: FinetuneLosses = FinetuneLosses()
+
+
+class PretrainLosses(Section):
+    """Weights of the terms; 0 leaves one out, and what it costs."""
+
+    dino: Weight = 1.0  # whole pictures and clips, across views
+    ibot: Weight = 1.0  # masked patches
+    koleo: Weight = 0.1
+    lse: Weight = 1.0  # regions, across views and frames
+    parts: Weight = 0.5  # part queries follow regions
+    ufla: Weight = 1.0  # images and clips, across kinds
+
+
+class Regions(Section):
+    """Where LSE's regions come from."""
+
+    proposer: Literal["pose", "affinity"] = "affinity"
+    points: Positive = 6  # prompts a picture, anywhere on the person, beside the limbs that `pose` knows
+
+
+class PretrainConfig(Section):
+    """A self-supervised run."""
+
+    task: Literal["pretrain"] = "pretrain"
+    seed: int = 1
+    sources: Annotated[list[Source], Field(min_length=1)]
+    frames: Positive = 3  # of a track, at most
+    prototypes: Positive = 2048
+    student_temperature: Annotated[float, Field(gt=0)] = 0.1
+    teacher_temperature: Annotated[float, Field(gt=0)] = 0.05
+    teacher_momentum: Part = 0.99  # at the start; 1 at the end
+    masked_pictures: Part = 0.5
+    masked_part: tuple[float, float] = (0.1, 0.5)  # of a masked picture's patches
+    network: Network = Network()
+    schedule: Schedule
+    augment: Change = Change(scale=(0.4, 1.1), shift=0.2, erase=0.0, brightness=0.4, contrast=0.4, blur=0.5)
+    regions: Regions = Regions()
+    losses: PretrainLosses = PretrainLosses()
+
+
+Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
 
 
 def read_config(name: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -119,7 +161,7 @@ def read_config(name: str, changes: dict[str, Any] | None = None) -> dict[str, A
     return values
 
 
-def checked(kind: type[FinetuneConfig], values: dict[str, Any], origin: str) -> FinetuneConfig:
+def checked(kind: type[Config], values: dict[str, Any], origin: str) -> Config:
     """The configuration these values make.
 
     Raises:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
@@ -16,6 +17,7 @@ from model.data.samplers import PersonSampler
 from model.layers.clip_layout import ClipLayout
 from model.layers.conv_stem import ConvStem
 from model.losses.identity import identity_loss
+from model.losses.propagation import feature_propagation
 from model.losses.regression import direction_loss
 from model.losses.relational import neighbour_divergence
 from model.losses.triplet import four_pairings
@@ -40,6 +42,8 @@ class FinetuneData:
 
 class FinetuneModule(nn.Module):
     """The network, the average of its weights, and the classifiers that training needs and inference does not."""
+
+    domain_of_person: Tensor
 
     def __init__(self, network: Vills, config: FinetuneConfig, domain_of_person: Tensor, teacher_size: int) -> None:
         super().__init__()
@@ -67,7 +71,7 @@ class FinetuneModule(nn.Module):
         layout = ClipLayout(batch["mask"])
         image, video = self.features(batch["frames"], layout)
         both = self.network.neck.norm(torch.cat((image, video)))  # (F + B, D)
-        losses = self._supervised(image, video, both, batch)
+        losses = self._supervised(both, batch)
         if self.regressor is not None:
             seen = both[: len(image)]
             wanted = batch["teacher"].float()
@@ -88,8 +92,12 @@ class FinetuneModule(nn.Module):
             video = network.frame_features(network.tokens_of(patches, layout))
         return image.float(), layout.mean(video.float())
 
-    def _supervised(self, image: Tensor, video: Tensor, both: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _supervised(self, both: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Losses that know who is who, of images and clips behind the neck, (F + B, D)."""
         weights, clip = self._losses, batch["clip"]
+        # Triplets and propagation compare what retrieval compares. Before the neck, without unit length, shrinking all
+        # features was the easiest way to a smaller loss, and took the first hundreds of steps.
+        image, video = F.normalize(both, dim=1).split((len(clip), len(both) - len(clip)))
         person, track, domain = batch["person"], batch["track"], batch["domain"]
         of_both = [torch.cat((values[clip], values)) for values in (person, domain)]
         losses = {}
@@ -104,16 +112,14 @@ class FinetuneModule(nn.Module):
                 video,
                 person[clip],
                 person,
-                margin=None,
+                margin=weights.margin,
                 image_track=track[clip],
                 video_track=track,
                 image_domain=domain[clip],
                 video_domain=domain,
             )
         if weights.propagation:
-            # TKP, equation 5: an image learns what its clip knows; the clip does not learn from the image.
-            away = (image - video.detach()[clip]).square().sum(dim=1).mean()
-            losses["propagation"] = weights.propagation * away / image.shape[1]
+            losses["propagation"] = weights.propagation * feature_propagation(image, video[clip])
         return losses
 
     def _frozen_blocks(self) -> list[nn.Module]:
@@ -123,8 +129,6 @@ class FinetuneModule(nn.Module):
 
 class FinetuneTask:
     """The supervised task; see `model.training.task.Task`."""
-
-    module: FinetuneModule
 
     def __init__(self, network: Vills, config: FinetuneConfig, data: FinetuneData) -> None:
         domains = torch.from_numpy(data.sampler.data.domain_of_person)

@@ -55,7 +55,7 @@ def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Pat
         pictures = [_pictures(source, place.data) for source in config.sources]
         pack = _pack(pictures, config.network.height, config.network.width, place, progress)
         teacher = _teacher(config, pictures, place, progress)
-        persons = [source.persons for source in config.sources]
+        persons = [source.share for source in config.sources]
         sampler = PersonSampler(training_set(pictures), persons, config.tracks, config.frames, config.seed)
         network = starting_network(
             network_config(config.network), config.seed, weights=place.weights, stem_weights=place.stem_weights

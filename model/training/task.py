@@ -14,7 +14,8 @@ class Task(Protocol):
         Called with what `batch` returned, it gives the losses by name, weighted, ready to be summed.
     """
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module: ...
 
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
         """The inputs of a step, a pure function of its arguments (`micro` counts within an accumulated step)."""
