@@ -97,7 +97,8 @@ class FinetuneModule(nn.Module):
         weights, clip = self._losses, batch["clip"]
         # Triplets and propagation compare what retrieval compares. Before the neck, without unit length, shrinking all
         # features was the easiest way to a smaller loss, and took the first hundreds of steps.
-        image, video = F.normalize(both, dim=1).split((len(clip), len(both) - len(clip)))
+        unit = F.normalize(both, dim=1)
+        image, video = unit[: len(clip)], unit[len(clip) :]
         person, track, domain = batch["person"], batch["track"], batch["domain"]
         of_both = [torch.cat((values[clip], values)) for values in (person, domain)]
         losses = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from timm.layers import resample_abs_pos_embed
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor
 
 from model.vills.config import VillsConfig

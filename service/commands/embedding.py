@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.commands.failures import UserError, settings_with
-from service.commands.media_files import media_files
+from service.commands.media_files import Found, find_media
 from service.commands.progress import progress
 
 if TYPE_CHECKING:
@@ -34,26 +34,33 @@ def embed(
     root: Root = Path(),
     encoder: Encoder = None,
 ) -> None:
-    """Embed pictures and clips of one person each, without a service."""
+    """Embed pictures and clips of one person each, without a service. Exit code 1: some of a folder are damaged."""
     from service.local.embedding import write_whole
 
     settings = settings_with(encoder=encoder)
-    sources = _sources(paths or [], manifest, root)
+    found = _found(paths or [], manifest)
+    sources = _sources(found, manifest, root)
     if not out.parent.is_dir():
         raise UserError(f"the folder {out.parent} is not there: make it, or name another with --out")
+    found.tell()
     rows = asyncio.run(_embed(settings, sources))
     write_whole(rows, out)
     typer.echo(f"{rows.shape[0]} x {rows.shape[1]} float32 written to {out}")
+    raise typer.Exit(found.exit_code)
 
 
-def _sources(paths: Sequence[Path], manifest: Path | None, root: Path) -> "list[Source]":
-    from service.local.embedding import Source, read_manifest
-
+def _found(paths: Sequence[Path], manifest: Path | None) -> Found:
     if bool(paths) == (manifest is not None):
         raise UserError("embed takes files or a manifest, one of the two: name PATHs, or --manifest CSV --root DIR")
+    return find_media(paths)
+
+
+def _sources(found: Found, manifest: Path | None, root: Path) -> "list[Source]":
+    from service.local.embedding import Source, read_manifest
+
     if manifest is not None:
         return read_manifest(manifest, root)
-    return [Source(file.path, f"input {place}") for place, file in enumerate(media_files(paths), 1)]
+    return [Source(file.path, f"input {place}") for place, file in enumerate(found.files, 1)]
 
 
 async def _embed(settings: "Settings", sources: "Sequence[Source]") -> "Embeddings":

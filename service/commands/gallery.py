@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.commands.media_files import find_media, media_files
+from service.commands.media_files import find_media
 from service.commands.options import Paths, Tags, read_tags, read_time
 from service.commands.progress import progress
 from service.commands.service_address import KeyFile, Url, connect
@@ -41,11 +41,10 @@ def add(
         outcome = add_files(client, found.files, about, wait_s=wait, step=advance)
     for path, why in outcome.refused:
         typer.echo(f"vills: {path}: {why}", err=True)
-    if left_out := found.told():
-        typer.echo(f"vills: {left_out}", err=True)
+    found.tell()
     searchable = f"{outcome.searchable} of them searchable" if wait else "searchable soon"
     typer.echo(f"{outcome.accepted} accepted, {searchable}, {len(outcome.refused)} refused")
-    raise typer.Exit(1 if outcome.refused or found.damaged else 0)
+    raise typer.Exit(1 if outcome.refused else found.exit_code)
 
 
 def query(
@@ -61,7 +60,7 @@ def query(
     url: Url = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Ask with pictures, or with clips, of one person; prints the tracks that look most similar."""
+    """Ask with pictures, or clips, of one person: prints what looks most similar. Exit code 1: some are damaged."""
     from service.client.options import QueryOptions
     from service.commands.asking import as_json, as_table, ask
 
@@ -74,6 +73,9 @@ def query(
         tags=read_tags(tag),
         min_score=min_score,
     )
+    found = find_media(paths)
+    found.tell()
     with connect(url, key_file) as client:
-        answer = ask(client, media_files(paths), options)
+        answer = ask(client, found.files, options)
     typer.echo(as_json(answer) if json else as_table(answer))
+    raise typer.Exit(found.exit_code)

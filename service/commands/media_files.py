@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from service.commands.failures import UserError
 
 if TYPE_CHECKING:
@@ -49,12 +51,17 @@ class Found:
         """Those left out whose names say that they are pictures or clips."""
         return [path for path in self.left_out if path.suffix.lower() in MEDIA_EXTENSIONS]
 
-    def told(self) -> str | None:
-        """What was left out, in one line; None when nothing was."""
-        if not self.left_out:
-            return None
-        n_files, first = len(self.left_out), (self.damaged or self.left_out)[0]
-        return f"{n_files} file{'s' * (n_files != 1)} left out: neither picture nor clip (first: {first})"
+    @property
+    def exit_code(self) -> int:
+        """1 where something damaged was left out, so that a script notices."""
+        return 1 if self.damaged else 0
+
+    def tell(self) -> None:
+        """Say what was left out, in one line on standard error; nothing when nothing was."""
+        if self.left_out:
+            n_files, first = len(self.left_out), (self.damaged or self.left_out)[0]
+            left_out = f"{n_files} file{'s' * (n_files != 1)} left out: neither picture nor clip (first: {first})"
+            typer.echo(f"vills: {left_out}", err=True)
 
 
 def find_media(paths: Iterable[Path]) -> Found:
@@ -70,15 +77,6 @@ def find_media(paths: Iterable[Path]) -> Found:
         else:
             found.files.append(_named(path))
     return found
-
-
-def media_files(paths: Iterable[Path]) -> list[MediaFile]:
-    """The pictures and clips alone.
-
-    Raises:
-        UserError: as `find_media`.
-    """
-    return find_media(paths).files
 
 
 def _search(folder: Path, found: Found) -> None:

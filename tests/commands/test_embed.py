@@ -61,6 +61,24 @@ def test_rows_are_unit_vectors_in_the_order_of_the_inputs(
     np.testing.assert_allclose(np.load(out), rows, atol=1e-5)
 
 
+def test_what_a_folder_holds_beside_media_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Bug: files that are neither were left out without a word, and who counted files found the rows shifted.
+    monkeypatch.setenv("VILLS_THREADS", "1")
+    folder, out = tmp_path / "people", tmp_path / "rows.npy"
+    folder.mkdir()
+    picture(folder / "b.png", 1, 1)
+    (folder / "a.txt").write_text("notes")
+    for damaged, code in ((None, 0), ("c.mp4", 1)):
+        if damaged:
+            (folder / damaged).touch()
+        assert embed("--out", str(out), "--encoder", "vills-tiny", str(folder)) == code
+        first = folder / (damaged or "a.txt")
+        assert f"left out: neither picture nor clip (first: {first})" in capsys.readouterr().err
+        assert np.load(out).shape[0] == 1
+
+
 def test_a_bad_file_leaves_no_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = picture(tmp_path / "good.png", 1, 1)
     bad = tmp_path / "bad.png"

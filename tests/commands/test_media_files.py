@@ -9,7 +9,7 @@ import typer
 from PIL import Image
 
 from service.commands.failures import UserError, settings_with
-from service.commands.media_files import find_media, media_files
+from service.commands.media_files import find_media
 from service.commands.options import read_tags, read_time
 
 
@@ -28,7 +28,7 @@ def test_content_counts_and_names_do_not(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(picture())
     (tmp_path / "notes.jpg").write_text("not a picture")
     (tmp_path / "empty.png").touch()
-    found = media_files([tmp_path, tmp_path / "a.mp4"])
+    found = find_media([tmp_path, tmp_path / "a.mp4"]).files
     assert [(file.path.name, file.kind) for file in found] == [
         ("a.mp4", "image"),
         ("clip.txt", "video"),
@@ -36,19 +36,23 @@ def test_content_counts_and_names_do_not(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_left_out_is_told_and_the_damaged_first(tmp_path: Path) -> None:
+def test_what_is_left_out_is_told_and_the_damaged_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Bug: `vills add FOLDER` left damaged and empty files out without a word, and exited with 0."""
+
+    def told(path: Path) -> tuple[str, int]:
+        found = find_media([path])
+        found.tell()
+        return capsys.readouterr().err, found.exit_code
+
     (tmp_path / "a.txt").write_text("notes")
     (tmp_path / "b.jpg").write_bytes(picture())
-    assert find_media([tmp_path / "b.jpg"]).told() is None
-    notes_only = find_media([tmp_path])
-    assert notes_only.damaged == []
-    assert notes_only.told() == f"1 file left out: neither picture nor clip (first: {tmp_path / 'a.txt'})"
+    assert told(tmp_path / "b.jpg") == ("", 0)
+    assert told(tmp_path) == (f"vills: 1 file left out: neither picture nor clip (first: {tmp_path / 'a.txt'})\n", 0)
     (tmp_path / "c.MP4").touch()
+    assert told(tmp_path) == (f"vills: 2 files left out: neither picture nor clip (first: {tmp_path / 'c.MP4'})\n", 1)
     found = find_media([tmp_path])
     assert [file.path.name for file in found.files] == ["b.jpg"]
     assert found.damaged == [tmp_path / "c.MP4"]
-    assert found.told() == f"2 files left out: neither picture nor clip (first: {tmp_path / 'c.MP4'})"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +67,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, name: str, message: str) -
     (tmp_path / "folder").mkdir()
     (tmp_path / "notes.jpg").write_text("not a picture")
     with pytest.raises(UserError, match=message) as caught:
-        media_files([tmp_path / name])
+        find_media([tmp_path / name])
     assert str(tmp_path / name) in str(caught.value)
 
 

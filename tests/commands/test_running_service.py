@@ -65,6 +65,19 @@ def test_a_folder_is_added_and_asked(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert len(answer["hits"]) == 2
     assert answer["hits"][0]["score"] > 0.99
     assert answer["hits"][0]["tags"] == {"shift": "day"}
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    picture(asked / "1.png", 1)
+    (asked / "notes.txt").write_text("not a picture")
+    assert vills("query", asked, "-k", "1") == 0  # bug: it left files of a folder out without a word
+    written = capsys.readouterr()
+    assert "1 hits" in written.out
+    assert written.err == f"vills: 1 file left out: neither picture nor clip (first: {asked / 'notes.txt'})\n"
+    (asked / "2.png").touch()
+    assert vills("query", asked, "-k", "1") == 1
+    written = capsys.readouterr()
+    assert "1 hits" in written.out
+    assert written.err == f"vills: 2 files left out: neither picture nor clip (first: {asked / '2.png'})\n"
     assert vills("query", folder / "1.png", "-k", "1") == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[1].split()[:4] == ["1", f"{answer['hits'][0]['score']:.3f}", "gate", "2026-05-01"]
