@@ -70,13 +70,13 @@ async def connect(url: str) -> Redis:
         max_connections=MOST_CONNECTIONS,
         timeout=FREE_CONNECTION_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=None,  # see _Prompt
+        socket_timeout=None,  # see PromptConnection
         protocol=2,
         # Nothing is sent twice behind the caller's back: what is asked on the second connection (WAITAOF, above all)
         # would speak of another one's writes.
         retry=Retry(NoBackoff(), 0),
     )
-    pool.connection_class = type("PromptConnection", (_Prompt, pool.connection_class), {})
+    pool.connection_class = type("Connection", (PromptConnection, pool.connection_class), {})
     redis = Redis.from_pool(pool)
     try:
         await _ping(redis)
@@ -86,7 +86,7 @@ async def connect(url: str) -> Redis:
     return redis
 
 
-class _Prompt(AbstractConnection):
+class PromptConnection(AbstractConnection):
     """A connection of which a cancelled task lets go at once, whatever moment it is cancelled at.
 
     redis-py's own `socket_timeout` wraps each write in `asyncio.wait_for`, which before Python 3.12 forgets a
@@ -100,6 +100,18 @@ class _Prompt(AbstractConnection):
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             return await super().read_response(*arguments, **options)
+
+    async def exchange(self, message: bytes, n_answers: int) -> list[Any]:
+        """The answers to a message of so many commands; one that was refused has its error for an answer."""
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await super().send_packed_command([message])
+            return [await self._answer() for _ in range(n_answers)]
+
+    async def _answer(self) -> Any:
+        try:
+            return await super().read_response()
+        except exceptions.ResponseError as error:
+            return error
 
 
 @retry(

@@ -13,6 +13,7 @@ from index.records.connection import BytesRedis, answered
 from index.records.ids import track_id
 from index.records.keys import Keys
 from index.records.scripting import Scripts
+from index.records.shared_pipeline import shared_pipeline
 
 ItemStatus = Literal["queued", "ready", "failed"]
 CHUNK = 200  # records read in one go
@@ -109,6 +110,7 @@ class Items:
 
     def __init__(self, redis: Redis, space_id: str) -> None:
         self._redis: BytesRedis = redis
+        self._pipeline = shared_pipeline(redis)
         self._keys = Keys(space_id)
         self._scripts = Scripts(redis, self._keys)
 
@@ -186,11 +188,10 @@ class Items:
 
     async def many_tracks(self, track_ids: Sequence[str]) -> list[Track | None]:
         """The tracks in the order asked for, None where there is none, without their vectors; one round trip."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for each in track_ids:
-            pipeline.hmget(self._keys.of("TRACK", each), TRACK_FIELDS)
+        commands = [("HMGET", self._keys.of("TRACK", each), *TRACK_FIELDS) for each in track_ids]
         with answered():
-            return [track_of(row) for row in await pipeline.execute()]
+            rows = await self._pipeline.ask(*commands)
+        return [track_of(row) for row in rows]
 
     async def retag(self, item_id: str, tags: Mapping[str, str]) -> int:
         """Replace the tags of an item and its tracks, durably; the gallery version that has them.

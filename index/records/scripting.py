@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from index.errors import NotDurable
 from index.records.connection import BytesRedis, answered
 from index.records.keys import EVENTS, NAMES, Keys
+from index.records.shared_pipeline import Argument, shared_pipeline
 
 logger = logging.getLogger(__name__)
-Argument = str | bytes | int | float
 ON_DISK_TIMEOUT_MS = 5000
 
 
@@ -47,6 +47,7 @@ class Scripts:
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis: BytesRedis = redis
+        self._pipeline = shared_pipeline(redis)
         self._keys = [keys.prefix, EVENTS]
 
     async def run(self, name: str, *arguments: Argument) -> Any:
@@ -56,12 +57,14 @@ class Scripts:
             StoreUnavailable: the server did not carry it out.
         """
         script = load_script(name)
+        command = ("EVALSHA", script.sha, len(self._keys), *self._keys, *arguments)
         with answered():
             try:
-                return await self._redis.evalsha(script.sha, len(self._keys), *self._keys, *arguments)
+                [result] = await self._pipeline.ask(command)
             except exceptions.NoScriptError:
                 await self._redis.script_load(script.source)
-                return await self._redis.evalsha(script.sha, len(self._keys), *self._keys, *arguments)
+                [result] = await self._pipeline.ask(command)
+            return result
 
     async def run_durably(self, name: str, *arguments: Argument) -> Any:
         """Run a script and return when what it wrote is on disk.

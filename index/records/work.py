@@ -18,7 +18,8 @@ from index.records.ids import track_id
 from index.records.items import Item, item_of
 from index.records.job import JobState
 from index.records.keys import Keys
-from index.records.scripting import Argument, Scripts
+from index.records.scripting import Scripts
+from index.records.shared_pipeline import Argument
 from index.records.streams import Rows, claim_idle, read_new
 
 WAKE_AT_ONCE = 100

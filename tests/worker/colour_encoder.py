@@ -32,6 +32,11 @@ class ColourEncoder(Encoder):
         self.entered = threading.Event()
         self.batches: list[tuple[int, int]] = []  # (B, T) of each forward pass
 
+    def shut(self) -> None:
+        """Hold up the next encode; `entered` tells when it is there. (The warm-up has entered already.)"""
+        self.entered.clear()
+        self.gate.clear()
+
     def _encode(self, clips: Clips, mask: FrameMask) -> Embeddings:
         self.entered.set()
         self.gate.wait()

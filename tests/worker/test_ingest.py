@@ -18,11 +18,6 @@ async def held_up(worker: RunningWorker) -> None:
     await asyncio.to_thread(worker.encoder.entered.wait)
 
 
-def shut(worker: RunningWorker) -> None:
-    worker.encoder.entered.clear()
-    worker.encoder.gate.clear()
-
-
 async def counted(door: Door, worker: RunningWorker, outcome: str) -> None:
     """Wait until the worker has published that one attempt ended so."""
 
@@ -57,7 +52,7 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(
 ) -> None:
     # It never renews, as if it had been stopped for longer than its lease.
     slow = await start_worker(own=settings.model_copy(update={"renew_s": 600.0}))
-    shut(slow)
+    slow.encoder.shut()
     item = await door.upload(clip(tmp_path / "red.mp4", RED))
     await held_up(slow)
     quick = await start_worker()
@@ -78,7 +73,7 @@ async def test_an_item_erased_while_it_is_encoded_is_gone_for_good(
 ) -> None:
     renew_s = 0.1 if noticed == "when it renews" else 600.0
     worker = await start_worker(own=settings.model_copy(update={"renew_s": renew_s, "lease_s": 600.0}))
-    shut(worker)
+    worker.encoder.shut()
     item = await door.upload(clip(tmp_path / "red.mp4", RED))
     await held_up(worker)
     await door.erasure.erase_item(item, "video")
@@ -164,7 +159,7 @@ async def test_a_job_that_keeps_failing_is_dead_and_can_be_tried_again_by_hand(
 
 async def test_a_stopping_worker_finishes_its_item(door: Door, start_worker: StartWorker, tmp_path: Path) -> None:
     worker = await start_worker()
-    shut(worker)
+    worker.encoder.shut()
     item = await door.upload(clip(tmp_path / "red.mp4", RED))
     await held_up(worker)
     stop = asyncio.create_task(worker.stop())
@@ -179,7 +174,7 @@ async def test_what_a_stopping_worker_cannot_finish_is_free_at_once(
 ) -> None:
     long_lease = settings.model_copy(update={"lease_s": 600.0, "drain_s": 0.2})
     worker = await start_worker(own=long_lease)
-    shut(worker)
+    worker.encoder.shut()
     item = await door.upload(clip(tmp_path / "red.mp4", RED))
     await held_up(worker)
     await worker.stop()

@@ -53,7 +53,7 @@ async def test_different_filters_in_one_batch(door: Door, start_worker: StartWor
     blue = await door.upload(picture(tmp_path / "c.jpg", BLUE), "image", camera_id="north")
     version = max(job.gallery_version or 0 for job in await door.done(red, green, blue))
 
-    worker.encoder.gate.clear()
+    worker.encoder.shut()
     blocker = asyncio.create_task(door.items_found(RED))
     await asyncio.to_thread(worker.encoder.entered.wait)
     asked = [
@@ -148,7 +148,7 @@ async def test_vectors_that_do_not_fit_are_refused_and_spare_the_worker(
 
 async def test_a_failing_encoder_fails_one_query_and_not_its_neighbours(door: Door, start_worker: StartWorker) -> None:
     worker = await start_worker()
-    worker.encoder.gate.clear()
+    worker.encoder.shut()
     blocker = asyncio.create_task(door.ask(RED))
     await asyncio.to_thread(worker.encoder.entered.wait)
     asked = [asyncio.create_task(door.ask(RED)) for _ in range(3)]
@@ -180,7 +180,7 @@ async def test_a_query_left_behind_is_taken_over(
     door: Door, start_worker: StartWorker, settings: Settings, tmp_path: Path
 ) -> None:
     first = await start_worker()
-    first.encoder.gate.clear()
+    first.encoder.shut()
     asked = asyncio.create_task(door.ask(RED, deadline_s=19.0))
     await asyncio.to_thread(first.encoder.entered.wait)
     first.encoder.device_fails = True
@@ -196,7 +196,7 @@ async def test_a_full_worker_leaves_the_rest_in_the_stream(
     door: Door, start_worker: StartWorker, settings: Settings
 ) -> None:
     worker = await start_worker(own=settings.model_copy(update={"batch_items": 2}))
-    worker.encoder.gate.clear()
+    worker.encoder.shut()
     asked = [asyncio.create_task(door.ask(RED)) for _ in range(12)]
     await eventually(lambda: _at_least(worker.worker.batcher.waiting(), 4))
     assert worker.worker.batcher.waiting() <= 3 * 2
@@ -211,7 +211,7 @@ async def _at_least(now: int, wanted: int) -> bool:
 
 async def test_stopping_answers_what_was_taken(door: Door, start_worker: StartWorker) -> None:
     worker = await start_worker()
-    worker.encoder.gate.clear()
+    worker.encoder.shut()
     asked = [asyncio.create_task(door.ask(RED)) for _ in range(3)]
     await asyncio.to_thread(worker.encoder.entered.wait)
     await eventually(lambda: _waiting(worker.worker.batcher.waiting(), 2))
@@ -225,7 +225,7 @@ async def test_stopping_answers_what_was_taken(door: Door, start_worker: StartWo
 
 async def test_a_query_past_its_deadline_is_not_encoded(door: Door, start_worker: StartWorker) -> None:
     worker = await start_worker()
-    worker.encoder.gate.clear()
+    worker.encoder.shut()
     blocker = asyncio.create_task(door.ask(RED))
     await asyncio.to_thread(worker.encoder.entered.wait)
     started = time.monotonic()
