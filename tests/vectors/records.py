@@ -7,6 +7,7 @@ import numpy as np
 
 from index.entries import Filter, Hit, Kind, LogEntry, Vector, track_digest
 
+SPACE = "tiny-0123"
 DIMENSION = 4
 
 # Each kind of condition, on tracks as `filled` makes them.
