@@ -139,6 +139,11 @@ class FinetuneTask:
         self._data = data
         self._plan = AugmentPlan(**config.augment.model_dump())
 
+    @property
+    def kept(self) -> Vills:
+        """The network whose weights are kept: the average."""
+        return self.module.average
+
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
         """Frames (F, 3, H, W) 0-255 of B clips, `mask` (B, T), `clip` (F,) which clip a frame is of; per clip `person`,
         `track`, `domain`; `teacher` (F, Dt)."""

@@ -1,7 +1,7 @@
 """A run from configuration to weights: data, teacher, network and task put together."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,19 @@ from model.build import build_encoder
 from model.data.build import load_dataset
 from model.data.pack import PackedPictures, pack_pictures
 from model.data.records import Picture
-from model.data.samplers import PersonSampler
+from model.data.samplers import PersonSampler, TrackSampler
 from model.data.teacher import teacher_vectors
 from model.data.training_set import training_set
-from model.training.config import FinetuneConfig, Source
+from model.regions.cache import Bodies, cached_bodies
+from model.training.config import FinetuneConfig, PretrainConfig, Source
 from model.training.distributed import process_group, rank, wait_for_all
 from model.training.errors import BadConfig
 from model.training.finetune import FinetuneData, FinetuneTask, TeacherVectors
 from model.training.loop import LoopPlan, train
+from model.training.pretrain import PretrainData, PretrainTask
 from model.training.start import network_config, starting_network
+from model.training.task import Task
+from model.vills.network import Vills
 from model.weights import Origin, save_weights
 
 WEIGHTS = "weights.safetensors"
@@ -37,6 +41,7 @@ class RunPlace:
     data: Mapping[str, Path]  # folder of each data set
     weights: Path | None = None  # to start from
     stem_weights: Path | None = None  # ImageNet's, for a network that starts anew
+    pose: Path | None = None  # the pose network, for regions from body keypoints
     model_dir: Path | None = None  # where a teacher's ONNX file is looked up
     device: str = "cpu"
     threads: int = 1
@@ -50,21 +55,49 @@ def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Pat
         DataError: a data set is missing or not whole.
         TrainingError: the configuration, a checkpoint or a loss.
     """
-    torch.set_num_threads(place.threads)
-    with process_group(place.device):
+    with _ready(place):
         pictures = [_pictures(source, place.data) for source in config.sources]
         pack = _pack(pictures, config.network.height, config.network.width, place, progress)
         teacher = _teacher(config, pictures, place, progress)
-        persons = [source.share for source in config.sources]
-        sampler = PersonSampler(training_set(pictures), persons, config.tracks, config.frames, config.seed)
-        network = starting_network(
-            network_config(config.network), config.seed, weights=place.weights, stem_weights=place.stem_weights
-        )
-        task = FinetuneTask(network, config, FinetuneData(pack.pixels, sampler, teacher))
-        with progress("training", config.schedule.steps) as step:
-            done = train(task, _plan(config, place), place.out, config.model_dump_json(), _told(step))
-        if rank() == 0 and done == config.schedule.steps:
-            save_weights(place.out / WEIGHTS, task.module.average, _origin(config), half=True)
+        shares = [source.share for source in config.sources]
+        sampler = PersonSampler(training_set(pictures), shares, config.tracks, config.frames, config.seed)
+        task = FinetuneTask(_network(config, place), config, FinetuneData(pack.pixels, sampler, teacher))
+        return _trained(task, config, place, progress)
+
+
+def pretrain(config: PretrainConfig, place: RunPlace, progress: Progress) -> Path:
+    """Pre-train as the configuration says; the file of the teacher's weights (fp16 safetensors).
+
+    Raises: as `finetune`; RegionError where the pose network cannot be run.
+    """
+    with _ready(place):
+        pictures = [_pictures(source, place.data) for source in config.sources]
+        pack = _pack(pictures, config.network.height, config.network.width, place, progress)
+        shares = [source.share for source in config.sources]
+        sampler = TrackSampler(training_set(pictures), shares, config.frames, config.seed)
+        bodies = _bodies(pictures, place, progress) if config.regions.proposer == "pose" else None
+        task = PretrainTask(_network(config, place), config, PretrainData(pack.pixels, sampler, bodies))
+        return _trained(task, config, place, progress)
+
+
+@contextmanager
+def _ready(place: RunPlace) -> Iterator[None]:
+    torch.set_num_threads(place.threads)
+    with process_group(place.device):
+        yield
+
+
+def _network(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Vills:
+    shape = network_config(config.network)
+    return starting_network(shape, config.seed, weights=place.weights, stem_weights=place.stem_weights)
+
+
+def _trained(task: Task, config: FinetuneConfig | PretrainConfig, place: RunPlace, progress: Progress) -> Path:
+    """Run the loop; when its last step is done, the weights are written."""
+    with progress("training", config.schedule.steps) as step:
+        done = train(task, _plan(config, place), place.out, config.model_dump_json(), _told(step))
+    if rank() == 0 and done == config.schedule.steps:
+        save_weights(place.out / WEIGHTS, task.kept, _origin(config), half=True)
     return place.out / WEIGHTS
 
 
@@ -101,7 +134,18 @@ def _teacher(
     return teacher_vectors(encoder, pack, place.cache)
 
 
-def _plan(config: FinetuneConfig, place: RunPlace) -> LoopPlan:
+def _bodies(pictures: Sequence[Sequence[Picture]], place: RunPlace, progress: Progress) -> Bodies:
+    if place.pose is None:
+        raise BadConfig("regions from body keypoints need the pose network: --pose FILE, or regions.proposer affinity")
+    paths = [picture.path for each in pictures for picture in each]
+    if rank() == 0:
+        with progress("looking for bodies", len(paths)) as step:
+            cached_bodies(place.cache, paths, place.pose, processes=place.threads, step=step)
+    wait_for_all()
+    return cached_bodies(place.cache, paths, place.pose)
+
+
+def _plan(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> LoopPlan:
     schedule = config.schedule
     return LoopPlan(
         steps=schedule.steps,
@@ -127,7 +171,8 @@ def _told(step: Callable[[int], None]) -> Callable[[int, str], None]:
     return tell
 
 
-def _origin(config: FinetuneConfig) -> Origin:
+def _origin(config: FinetuneConfig | PretrainConfig) -> Origin:
     names = ", ".join(source.data for source in config.sources)
-    taught = f"; distilled from {config.teacher.rpartition('/')[2]}" if config.teacher else ""
+    teacher = config.teacher if isinstance(config, FinetuneConfig) else None
+    taught = f"; distilled from {Path(teacher.removeprefix('onnx:')).stem}" if teacher else ""
     return Origin(trained=True, licence=RESEARCH_ONLY, training_data=f"{names}{taught}")

