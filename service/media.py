@@ -61,6 +61,10 @@ class MediaStore:
         if self.is_local:
             _sync(self._folder.parent)
 
+    def free_bytes(self) -> int:
+        """Bytes left where uploads grow, which in a folder is also where they stay."""
+        return shutil.disk_usage(self.scratch_dir).free
+
     # Listing
 
     def folders(self, prefix: str) -> list[str]:

@@ -69,6 +69,11 @@ class ApiMetrics:
             ["reason"],
             registry=self.registry,
         )
+        self.media_free = Gauge(
+            "vills_media_free_bytes",
+            "Bytes left where uploads grow, 0 while that folder cannot be used.",
+            registry=self.registry,
+        )
         self.stages = StageMetrics(self.registry)
         build = Gauge("vills_build_info", "Always 1; the label names the build.", ["version"], registry=self.registry)
         build.labels(build_version()).set(1)

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -75,6 +76,13 @@ def test_what_is_not_there(store: MediaStore) -> None:
     assert not store.delete("no/such/file")
     assert store.delete_tree("no/such") == 0
     assert store.sweep("no/such", 0) == 0
+
+
+def test_the_room_that_is_left_is_that_of_the_scratch_folder(
+    store: MediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Mock(free=7) if path == store.scratch_dir else None)
+    assert store.free_bytes() == 7
 
 
 def test_deleting(store: MediaStore) -> None:

@@ -29,8 +29,9 @@ class Findings:
 
 
 async def look(parts: Parts) -> Findings:
-    """Store, space, workers and decoders, in this order; each is only asked where the one before is there."""
+    """The disk; then store, space and workers, each of which is only asked where the one before is there."""
     findings = Findings()
+    await _look_at_disk(parts, findings)
     try:
         async with asyncio.timeout(_LOOK_S):
             await _look_at_gallery(parts, findings)
@@ -44,6 +45,27 @@ async def look(parts: Parts) -> Findings:
     if not parts.durability.durable:
         findings.warnings.append(f"uploads may be lost by a power cut: {parts.durability.reason}")
     return findings
+
+
+async def _look_at_disk(parts: Parts, findings: Findings) -> None:
+    """Whether there is room for an upload of the largest size, and a folder at all.
+
+    Too little room is a warning. Queries need hardly any, and the apis of one folder run out of it together: were it a
+    reason, a full disk would take away the search too. A folder that is gone is a reason: nothing that brings a file
+    is answered without it, and another host may still have it.
+    """
+    most = parts.settings.max_upload_bytes
+    try:
+        async with asyncio.timeout(_LOOK_S):
+            free = await asyncio.to_thread(parts.media.free_bytes)
+    except (OSError, TimeoutError) as error:
+        findings.checks["media"] = "down"
+        why = getattr(error, "strerror", None) or "no answer"  # never the path: this is public
+        findings.reasons.append(f"the media folder cannot be used ({why}): mount it, or make it again")
+        return
+    findings.checks.update(media="ok" if free >= most else "full", media_free_bytes=free)
+    if free < most:
+        findings.warnings.append(f"uploads may be refused: {free} bytes are left for media and one may take {most}")
 
 
 async def _look_at_gallery(parts: Parts, findings: Findings) -> None:

@@ -28,6 +28,7 @@ async def scrape(parts: Parts) -> str:
         figures = _empty(parts)
     except (GalleryError, TimeoutError) as error:
         logger.warning("the store was not there for a scrape", error=str(error))
+    parts.metrics.media_free.set(await _media_free(parts))
     families = parts.metrics.collect() + server_gauges(figures)
     for report in reports:
         try:
@@ -35,6 +36,15 @@ async def scrape(parts: Parts) -> str:
         except ValueError:
             logger.warning("a worker published metrics that cannot be read", process=report.name)
     return render(merge(families))
+
+
+async def _media_free(parts: Parts) -> int:
+    try:
+        async with asyncio.timeout(_LOOK_S):
+            return await asyncio.to_thread(parts.media.free_bytes)
+    except (OSError, TimeoutError) as error:
+        logger.warning("the media folder was not there for a scrape", error=str(error))
+        return 0
 
 
 async def _figures(parts: Parts, reports: list[ProcessReport]) -> ServerFigures:

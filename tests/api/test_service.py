@@ -1,5 +1,7 @@
 """Health, readiness, metrics, version."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from index.records.spaces import Spaces
 from service.api import models
 from service.api.records import FOLLOWED_S
 from service.local.valkey import EmbeddedStore
+from service.media import MediaStore
 from service.settings import Settings
 from tests.api.conftest import Api, eventually, serving
 from tests.api.fake_worker import SPACE, FakeWorker
@@ -36,6 +39,28 @@ async def test_readiness_lists_its_checks(gallery: Api, worker: FakeWorker) -> N
     assert "untrained" in ready["warnings"][0]
     await worker.report(ready=False)
     assert "index" in (await gallery.http.get("/readyz")).json()["reasons"][0]
+
+
+async def test_a_full_disk_is_told_and_stops_no_query(gallery: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bug: a full disk showed only in refused uploads; /readyz and /metrics said that all was well.
+    checks = (await gallery.http.get("/readyz")).json()["checks"]
+    assert checks["media"] == "ok" and checks["media_free_bytes"] > 0
+    assert re.search(r"^vills_media_free_bytes [1-9]", (await gallery.http.get("/metrics")).text, re.MULTILINE)
+
+    monkeypatch.setattr(MediaStore, "free_bytes", lambda self: 4096)
+    ready = await gallery.http.get("/readyz")
+    assert (ready.status_code, ready.json()["checks"]["media"]) == (200, "full")
+    assert any("4096 bytes are left" in warning for warning in ready.json()["warnings"])
+    assert "vills_media_free_bytes 4096.0" in (await gallery.http.get("/metrics")).text
+
+
+async def test_a_media_folder_that_is_gone_is_no_readiness(gallery: Api) -> None:
+    shutil.rmtree(gallery.parts.media.scratch_dir)
+    ready = await gallery.http.get("/readyz")
+    assert (ready.status_code, ready.json()["checks"]["media"]) == (503, "down")
+    assert "media folder" in ready.json()["reasons"][0]
+    assert str(gallery.folder) not in ready.text
+    assert "vills_media_free_bytes 0.0" in (await gallery.http.get("/metrics")).text
 
 
 async def test_version_tells_the_licence(gallery: Api) -> None:
