@@ -4,6 +4,7 @@ ModelError
 ├─ UnknownEncoder     no encoder has that name
 ├─ WeightsMismatch    weights of another network, size or fingerprint
 ├─ BadModelFile       an ONNX file or its description cannot be used
+├─ ExportFailed       a network cannot be written as ONNX
 ├─ BadClip            an array that is no clip of this encoder
 ├─ BadEmbedding       the network gave no direction for a clip
 ├─ DeviceUnavailable  the device asked for is not there
@@ -25,6 +26,10 @@ class WeightsMismatch(ModelError):
 
 class BadModelFile(ModelError):
     """An ONNX file, or the description beside it, is missing or does not fit."""
+
+
+class ExportFailed(ModelError):
+    """A network cannot be written as ONNX: the place is wrong, or packages are missing."""
 
 
 class BadClip(ModelError):

@@ -1,9 +1,10 @@
 """How to feed a ReID network in ONNX: the `.toml` that lies beside it, read and checked."""
 
+import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +12,17 @@ import numpy.typing as npt
 from model.errors import BadModelFile
 
 Triple = tuple[float, float, float]
+Layout = Literal["NCHW", "NHWC", "NTCHW"]
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Sizes in pixels. A value that enters the network is (pixel x scale - mean) / std, in the order of `channels`."""
+    """Sizes in pixels. A value that enters the network is (pixel x scale - mean) / std, in the order of `channels`.
 
-    layout: Literal["NCHW", "NHWC"]
+    A network of layout NTCHW takes whole clips and their frame mask; the others take frames one by one.
+    """
+
+    layout: Layout
     channels: Literal["RGB", "BGR"]
     height: int
     width: int
@@ -28,9 +33,13 @@ class Feed:
     licence: str
     training_data: str = "not stated"
     calibration: tuple[float, float] | None = None  # logistic (midpoint, slope) of scores
+    # Not shown: a space's fingerprint is made of what is shown, and there the sampling stands for the first two.
+    frames: int = field(default=8, repr=False)  # T of a clip
+    max_clips: int = field(default=8, repr=False)  # clips taken from one track
+    trained: bool = field(default=True, repr=False)
 
     def prepare(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """RGB uint8 (F, H, W, 3) to float32 in the network's own layout, (F, 3, H, W) or (F, H, W, 3)."""
+        """RGB uint8 (F, H, W, 3) to float32 in the network's own layout of a frame, (F, 3, H, W) or (F, H, W, 3)."""
         ordered = frames if self.channels == "RGB" else frames[..., ::-1]
         values = ordered.astype(np.float32)
         if self.scale != 1:
@@ -39,14 +48,14 @@ class Feed:
             values -= np.asarray(self.mean, np.float32)
         if self.std != (1, 1, 1):
             values /= np.asarray(self.std, np.float32)
-        if self.layout == "NCHW":
+        if self.layout != "NHWC":
             values = values.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(values)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Shape of one frame as the network takes it."""
-        if self.layout == "NCHW":
+        if self.layout != "NHWC":
             return 3, self.height, self.width
         return self.height, self.width, 3
 
@@ -68,7 +77,7 @@ def read_feed(path: Path) -> Feed:
         raise BadModelFile(f"the description {path} cannot be read as TOML ({error}): correct it") from error
     entries = _Entries(path, values)
     feed = Feed(
-        layout=entries.choice("layout", ("NCHW", "NHWC")),
+        layout=entries.choice("layout", get_args(Layout)),
         channels=entries.choice("channels", ("RGB", "BGR")),
         height=entries.count("height"),
         width=entries.count("width"),
@@ -79,9 +88,23 @@ def read_feed(path: Path) -> Feed:
         licence=entries.text("licence"),
         training_data=entries.text("training_data", "not stated"),
         calibration=entries.calibration("calibration"),
+        frames=entries.count("frames", 8),
+        max_clips=entries.count("max_clips", 8),
+        trained=entries.truth("trained", True),
     )
     entries.refuse_rest()
     return feed
+
+
+def feed_text(feed: Feed) -> str:
+    """The description as TOML: what `read_feed` reads."""
+    lines = []
+    for each in fields(feed):
+        value = getattr(feed, each.name)
+        if value is not None:
+            # JSON's texts, numbers, lists and truths are TOML's too, written in Unicode.
+            lines.append(f"{each.name} = {json.dumps(value, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
 
 
 class _Entries:
@@ -97,11 +120,17 @@ class _Entries:
             self._refuse(key, value, f"one of {', '.join(allowed)}")
         return value
 
-    def count(self, key: str) -> int:
-        value = self._take(key)
+    def count(self, key: str, default: int | None = None) -> int:
+        value = self._take(key, default)
         if type(value) is not int or value < 1:
             self._refuse(key, value, "a whole number of at least 1")
         return int(value)
+
+    def truth(self, key: str, default: bool) -> bool:
+        value = self._take(key, default)
+        if type(value) is not bool:
+            self._refuse(key, value, "true or false")
+        return bool(value)
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self._take(key, default)

@@ -90,13 +90,23 @@ def test_the_fingerprint_covers_file_and_description(tmp_path: Path) -> None:
         for feed in ({}, {"channels": '"BGR"'}, {"batch": 1}, {"licence": '"MIT"'})
     }
     assert len(fingerprints) == 4
-    assert OnnxEncoder(write(tmp_path)).card.fingerprint == OnnxEncoder(write(tmp_path)).card.fingerprint
+    # Written out, because a gallery is refused by every other: what is added to a description must not change it.
+    assert OnnxEncoder(write(tmp_path)).card.fingerprint == "1a7f68a06c196bc7"
+
+
+def test_frames_and_clips_of_a_description_are_the_samplings(tmp_path: Path) -> None:
+    card = OnnxEncoder(write(tmp_path, frames="3", max_clips="2", trained="false")).card
+    assert (card.sampling.frames, card.sampling.max_clips, card.trained) == (3, 2, False)
+    fingerprints = {
+        OnnxEncoder(write(tmp_path, **feed)).card.fingerprint for feed in ({}, {"frames": "3"}, {"max_clips": "2"})
+    }
+    assert len(fingerprints) == 3
 
 
 @pytest.mark.parametrize(
     ("feed", "message"),
     [
-        ({"layout": '"HWC"'}, "layout must be one of NCHW, NHWC, not 'HWC'"),
+        ({"layout": '"HWC"'}, "layout must be one of NCHW, NHWC, NTCHW, not 'HWC'"),
         ({"channels": ""}, "lacks the key 'channels'"),
         ({"height": '"8"'}, "height must be a whole number of at least 1, not '8'"),
         ({"height": "16"}, r"NCHW \[3, 16, 4\], and the network takes \[3, 8, 4\]"),
@@ -109,6 +119,8 @@ def test_the_fingerprint_covers_file_and_description(tmp_path: Path) -> None:
         ({"dimension": "4"}, "dimension = 4"),
         ({"licence": '" "'}, "licence must be a text"),
         ({"calibration": "[1]"}, "calibration must be 2 finite number"),
+        ({"frames": "0"}, "frames must be a whole number of at least 1, not 0"),
+        ({"trained": '"yes"'}, "trained must be true or false, not 'yes'"),
         ({"colour": "1"}, r"unknown keys \['colour'\]"),
         ({"height": "= ="}, "cannot be read as TOML"),
     ],
