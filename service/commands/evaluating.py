@@ -8,22 +8,13 @@ import typer
 
 from service.commands.failures import UserError, settings_with
 from service.commands.progress import counted
+from service.commands.weights import DEFAULT, Weights, encoder_with
 
 if TYPE_CHECKING:
-    from model.encoder import Encoder
     from model.evaluation.evaluate import Evaluation
-    from service.settings import Settings
-
-DEFAULT = "default"
 
 Data = Annotated[str, typer.Option(metavar="NAME", help="market1501, cuhk01, ... or csv, a manifest of your own.")]
 Root = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data set, as its authors distribute it.")]
-Weights = Annotated[
-    str,
-    typer.Option(
-        help="default (those that come with the product), a safetensors FILE, or onnx:FILE.", metavar="WEIGHTS"
-    ),
-]
 ProtocolOption = Annotated[
     Literal["i2i", "i2v", "v2i", "v2v"], typer.Option(help="Kind of the query to kind of the gallery.")
 ]
@@ -54,7 +45,7 @@ def evaluate(
     settings = settings_with()
     dataset = load_dataset(data, root)
     probe = probe_of(dataset, protocol)  # a protocol that cannot be is refused before an encoder is loaded
-    encoder = _encoder(weights, settings)
+    encoder = encoder_with(weights, settings)
     with counted("embedding", pictures_to_read(probe, encoder.card.sampling)) as step:
         result = run(
             encoder,
@@ -68,22 +59,6 @@ def evaluate(
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n")
     _show(result)
-
-
-def _encoder(weights: str, settings: "Settings") -> "Encoder":
-    """The encoder that holds these weights; device, threads and the folder of models are the settings'."""
-    from model.build import build_encoder
-    from model.weights import load_weights
-
-    name, file = weights, None
-    if weights == DEFAULT:
-        name = type(settings).model_fields["encoder"].default
-    elif not weights.startswith("onnx:"):
-        file = Path(weights)
-        name = load_weights(file).config.name  # the file says which network it is of
-    return build_encoder(
-        name, weights=file, device=settings.device, threads=settings.threads, model_dir=settings.model_dir
-    )
 
 
 def _show(result: "Evaluation") -> None:

@@ -11,7 +11,18 @@ from typing import Annotated
 
 import typer
 
-from service.commands import benchmark, checking, demonstration, embedding, evaluating, gallery, keys, serving, training
+from service.commands import (
+    benchmark,
+    checking,
+    demonstration,
+    embedding,
+    evaluating,
+    exporting,
+    gallery,
+    keys,
+    serving,
+    training,
+)
 from service.commands.failures import exit_code
 
 app = typer.Typer(
@@ -28,6 +39,7 @@ app.command()(gallery.add)
 app.command()(gallery.query)
 app.command()(embedding.embed)
 app.command()(evaluating.evaluate)
+app.command()(exporting.export)
 app.add_typer(training.app, name="train")
 app.add_typer(keys.app, name="keys")
 app.add_typer(checking.app, name="check")

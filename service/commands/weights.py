@@ -1,0 +1,69 @@
+"""`--weights` of several commands: which encoder or network is meant, and how it is read."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.commands.failures import UserError
+
+if TYPE_CHECKING:
+    from model.encoder import Encoder
+    from model.vills.network import Vills
+    from model.weights import Origin
+    from service.settings import Settings
+
+DEFAULT = "default"
+_ONNX = "onnx:"
+
+Weights = Annotated[
+    str,
+    typer.Option(
+        help="default (those that come with the product), a safetensors FILE, or onnx:FILE.", metavar="WEIGHTS"
+    ),
+]
+OwnWeights = Annotated[
+    str, typer.Option(help="default (those that come with the product) or a safetensors FILE.", metavar="WEIGHTS")
+]
+
+
+def encoder_with(weights: str, settings: "Settings") -> "Encoder":
+    """The encoder that holds these weights; device, threads and the folder of models are the settings'."""
+    from model.build import build_encoder
+    from model.weights import load_weights
+
+    name, file = weights, None
+    if weights == DEFAULT:
+        name = _default_name(settings)
+    elif not weights.startswith(_ONNX):
+        file = Path(weights)
+        name = load_weights(file).config.name  # the file says which network it is of
+    return build_encoder(
+        name, weights=file, device=settings.device, threads=settings.threads, model_dir=settings.model_dir
+    )
+
+
+def network_with(weights: str, settings: "Settings") -> "tuple[Vills, Origin]":
+    """The network itself, on the CPU in float32 as it was trained, and where its weights come from.
+
+    Raises:
+        UserError: an ONNX file was named.
+        WeightsMismatch: the file is not there, damaged or of no network of this version.
+    """
+    from model.vills.config import find_config
+    from model.vills.seeding import seeded_network
+    from model.weights import UNTRAINED, fill, load_weights
+
+    if weights.startswith(_ONNX):
+        raise UserError(f"{weights} is no VILLS network: give a safetensors file, or default")
+    if weights == DEFAULT:
+        return seeded_network(find_config(_default_name(settings))).eval(), UNTRAINED
+    file = Path(weights)
+    read = load_weights(file)
+    network = seeded_network(read.config)
+    fill(network, read.tensors, file)
+    return network.eval(), read.origin
+
+
+def _default_name(settings: "Settings") -> str:
+    return str(type(settings).model_fields["encoder"].default)
