@@ -27,6 +27,7 @@ from model.training.distributed import rank, world_size
 from model.training.groups import parameter_groups
 from model.training.schedules import ema_decay
 from model.vills.network import Vills
+from model.vills.seeding import drawn_from
 
 TeacherVectors = npt.NDArray[np.float16]  # (N, Dt), row for row of the pack
 
@@ -134,7 +135,8 @@ class FinetuneTask:
     def __init__(self, network: Vills, config: FinetuneConfig, data: FinetuneData) -> None:
         domains = torch.from_numpy(data.sampler.data.domain_of_person)
         teacher_size = 0 if data.teacher is None else data.teacher.shape[1]
-        self.module = FinetuneModule(network, config, domains, teacher_size)
+        with drawn_from(config.seed):  # a resumed run must begin where the first one did
+            self.module = FinetuneModule(network, config, domains, teacher_size)
         self._config = config
         self._data = data
         self._plan = AugmentPlan(**config.augment.model_dump())

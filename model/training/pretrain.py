@@ -30,6 +30,7 @@ from model.training.groups import parameter_groups
 from model.training.schedules import cosine_between
 from model.training.sightings import Sightings, affinity_sightings, pose_sightings
 from model.vills.network import Vills
+from model.vills.seeding import drawn_from
 
 VIEWS, SIGHTINGS = 2, 3
 
@@ -174,13 +175,19 @@ class PretrainModule(nn.Module):
         generator = torch.Generator().manual_seed(int(batch["seed"]))
         grid, points = self.student.network.config.grid, self._config.regions.points
         geometry = _by_sighting(batch["geometry"])
+        parts = self.student.network.config.parts
         if self._config.regions.proposer == "pose":
             return pose_sightings(
-                batch["keypoints"], batch["bodies"], geometry, grid, points=points, generator=generator
+                batch["keypoints"],
+                batch["bodies"],
+                geometry,
+                grid,
+                points=points,
+                parts=parts,
+                generator=generator,
             )
         tokens = _by_sighting(known.tokens[:, 1:])
-        n_parts = self.student.network.config.parts
-        return affinity_sightings(tokens, geometry, grid, points=points, parts=n_parts, generator=generator)
+        return affinity_sightings(tokens, geometry, grid, points=points, parts=parts, generator=generator)
 
     def _targets(self, kind: str, logits: Tensor, used: Tensor | None = None) -> Tensor:
         """The teacher's targets, by the centre as it was; then the centre moves. `used`: rows that count."""
@@ -205,7 +212,8 @@ class PretrainTask:
     """The self-supervised task; see `model.training.task.Task`."""
 
     def __init__(self, network: Vills, config: PretrainConfig, data: PretrainData) -> None:
-        self.module = PretrainModule(network, config)
+        with drawn_from(config.seed):  # a resumed run must begin where the first one did
+            self.module = PretrainModule(network, config)
         self._config = config
         self._data = data
         self._plan = AugmentPlan(**config.augment.model_dump())

@@ -42,9 +42,10 @@ def pose_sightings(
     grid: tuple[int, int],
     *,
     points: int,
+    parts: int,
     generator: torch.Generator,
 ) -> Sightings:
-    """Ten limbs and `points` spots anywhere on the person.
+    """Ten limbs and `points` spots anywhere on the person. Of `parts` queries the first four follow limbs.
 
     Args:
         keypoints: (2, B, 33, 3) of the anchor and the other frame; masks: (2, B, h, w), uint8.
@@ -56,7 +57,7 @@ def pose_sightings(
     there = torch.cat((other.limbs().weights, other.propose(other.place(anchor.tell(prompts))).weights), dim=1)
     warped = [_shown(area, way, grid) for area, way in zip((here, here, there), geometry, strict=True)]
     weights = torch.stack(warped)  # (S, B, R, L)
-    return Sightings(weights, _limb_parts(weights))
+    return Sightings(weights, _limb_parts(weights, parts))
 
 
 def affinity_sightings(
@@ -87,15 +88,15 @@ def _shown(area: Tensor, geometry: Tensor, grid: tuple[int, int]) -> Tensor:
     return torch.where((shown >= LEAST_SHOWN)[:, None], weights, 0.0).flatten(2)
 
 
-def _limb_parts(weights: Tensor) -> Tensor:
+def _limb_parts(weights: Tensor, parts: int) -> Tensor:
     """The best seen limb of each part: (S, B, R, L) -> (S, B, K)."""
     seen = weights.sum(dim=3)  # (S, B, R)
-    chosen = []
-    for limbs in PARTS_OF_LIMBS:
+    chosen = torch.full((*seen.shape[:2], parts), -1, device=weights.device)
+    for part, limbs in enumerate(PARTS_OF_LIMBS[:parts]):
         own = torch.tensor(limbs, device=weights.device)
         most, place = seen[..., own].max(dim=-1)
-        chosen.append(torch.where(most > 0, own[place], -1))
-    return torch.stack(chosen, dim=-1)
+        chosen[..., part] = torch.where(most > 0, own[place], -1)
+    return chosen
 
 
 def _band_points(n_tracks: int, points: int, bands: int, generator: torch.Generator) -> Tensor:

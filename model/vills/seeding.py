@@ -1,5 +1,8 @@
 """A VILLS network without trained weights: the same numbers from the same seed, whatever else the process draws."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from model.vills.config import VillsConfig
@@ -8,10 +11,17 @@ from model.vills.network import Vills
 SEED = 2025
 
 
-def seeded_network(config: VillsConfig, seed: int = SEED) -> Vills:
-    """A network of freshly drawn weights. The process's own random numbers are left as they were."""
+@contextmanager
+def drawn_from(seed: int) -> Iterator[None]:
+    """What is drawn inside comes from `seed`. The process's own random numbers are left as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        yield
+
+
+def seeded_network(config: VillsConfig, seed: int = SEED) -> Vills:
+    """A network of freshly drawn weights."""
+    with drawn_from(seed):
         return Vills(config)
 
 

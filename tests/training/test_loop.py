@@ -1,0 +1,126 @@
+"""The loop: resumed runs end as unbroken ones, damaged checkpoints are refused, a loss that is no number stops it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+from model.training.checkpoint import FILE, load_checkpoint
+from model.training.errors import BadCheckpoint, Diverged
+from model.training.loop import LoopPlan, train
+from model.training.record import METRICS
+from model.vills.network import Vills
+from tests.model.small import small_network
+from tests.training.crowd import finetune_config, finetune_task, pretrain_config, pretrain_task
+
+PLAN = LoopPlan(steps=6, lr=1e-3, warmup=2, seed=1, device="cpu", log_every=2)
+TASKS: dict[str, Callable[[], Any]] = {
+    "finetune": lambda: finetune_task(finetune_config()),
+    "pretrain": lambda: pretrain_task(pretrain_config()),
+}
+
+
+def silent(step: int, text: str) -> None:
+    """Nobody watches."""
+
+
+def state_after(task: Any, plan: LoopPlan, folder: Path, runs: int) -> dict[str, Tensor]:
+    for _ in range(runs):
+        train(task(), plan, folder, "{}", silent)
+    checkpoint = load_checkpoint(folder, "{}")
+    assert checkpoint is not None and checkpoint.step == PLAN.steps
+    return checkpoint.module
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_run_that_was_stopped_and_resumed_ends_as_one_that_was_not(kind: str, tmp_path: Path) -> None:
+    whole = state_after(TASKS[kind], PLAN, tmp_path / "whole", 1)
+    parts = state_after(TASKS[kind], replace(PLAN, stop_after=2), tmp_path / "parts", 3)
+    assert whole.keys() == parts.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, parts[name]), name
+    lines = [(tmp_path / run / METRICS).read_text().splitlines() for run in ("whole", "parts")]
+    assert [json.loads(line)["step"] for line in lines[0]] == [2, 4, 6]
+    assert lines[0] == lines[1]
+
+
+def test_a_killed_run_does_its_last_steps_again_and_counts_them_once(tmp_path: Path) -> None:
+    """It was killed after it had told of step 4 and before it had written a checkpoint since step 2."""
+    state_after(TASKS["finetune"], replace(PLAN, stop_after=2), tmp_path, 3)
+    before = (tmp_path / METRICS).read_text()
+    (tmp_path / FILE).unlink()
+    train(TASKS["finetune"](), replace(PLAN, stop_after=2), tmp_path, "{}", silent)
+    (tmp_path / METRICS).write_text(before + '{"step": 6, "lo')
+    train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
+    assert (tmp_path / METRICS).read_text() == before
+
+
+def test_a_half_written_checkpoint_is_never_loaded(tmp_path: Path) -> None:
+    train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
+    whole = (tmp_path / FILE).read_bytes()
+    (tmp_path / f"{FILE}.part").write_bytes(whole[:100])
+    assert load_checkpoint(tmp_path, "{}") is not None
+    (tmp_path / FILE).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadCheckpoint, match=r"cannot be read.*remove it"):
+        train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
+    train(TASKS["finetune"](), PLAN, tmp_path, '{"seed": 1}', silent)
+    with pytest.raises(BadCheckpoint, match="another configuration"):
+        train(TASKS["finetune"](), PLAN, tmp_path, '{"seed": 2}', silent)
+
+
+class Line:
+    """A task with one number to learn, from batches that say what its gradient is."""
+
+    def __init__(self, slopes: list[float]) -> None:
+        self.module = _Line()
+        self._slopes = slopes
+
+    @property
+    def kept(self) -> Vills:
+        return small_network()
+
+    def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
+        return {"slope": torch.tensor(self._slopes[step * 2 + micro], device=device)}
+
+    def optimiser(self) -> Optimizer:
+        return SGD([{"params": list(self.module.parameters()), "scale": 0.5}], lr=1.0)
+
+    def before_step(self, step: int) -> None: ...
+
+    def after_step(self, step: int) -> None: ...
+
+
+class _Line(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(()))
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"line": self.value * batch["slope"]}
+
+
+def test_an_accumulated_step_is_the_mean_of_its_batches_at_the_group_s_rate(tmp_path: Path) -> None:
+    task = Line([1.0, 3.0])
+    plan = LoopPlan(steps=1, lr=0.1, warmup=1, seed=1, device="cpu", accumulate=2, clip=1e9)
+    train(task, plan, tmp_path, "{}", silent)
+    assert task.module.value.item() == pytest.approx(-(1.0 + 3.0) / 2 * 0.1 * 0.5)
+
+
+def test_gradients_are_clipped(tmp_path: Path) -> None:
+    task = Line([100.0, 100.0])
+    train(task, LoopPlan(steps=1, lr=1.0, warmup=1, seed=1, device="cpu", clip=2.0), tmp_path, "{}", silent)
+    assert task.module.value.item() == pytest.approx(-2.0 * 0.5)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_loss(tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"at step 1 the losses are line nan.*learning rate"):
+        train(Line([1.0, 1.0, float("nan"), 1.0]), replace(PLAN, steps=2), tmp_path, "{}", silent)

@@ -1,0 +1,130 @@
+"""What the two tasks learn from: every part of the network, and more of it with every step."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model.evaluation.answers import Ids
+from model.evaluation.metrics import rank
+from model.training.loop import LoopPlan, train
+from model.training.record import METRICS
+from model.vills.network import Vills
+from tests.training.crowd import data, finetune_config, finetune_task, pixels, pretrain_config, pretrain_task
+
+
+def silent(step: int, text: str) -> None:
+    """Nobody watches."""
+
+
+def gradients(module: torch.nn.Module, batch: dict[str, Tensor]) -> dict[str, float]:
+    """The largest gradient of each trained parameter; -1 where there is none."""
+    module.train()
+    torch.stack(list(module(batch).values())).sum().backward()  # type: ignore[no-untyped-call]
+    trained = {name: each for name, each in module.named_parameters() if each.requires_grad}
+    return {name: -1.0 if each.grad is None else float(each.grad.abs().max()) for name, each in trained.items()}
+
+
+def test_fine_tuning_moves_every_parameter() -> None:
+    task = finetune_task(finetune_config())
+    found = gradients(task.module, dict(task.batch(0, 0, "cpu")))
+    assert [name for name, most in found.items() if most <= 0] == []
+
+
+@pytest.mark.parametrize("proposer", ["pose", "affinity"])
+def test_pre_training_moves_every_parameter_but_the_neck_s(proposer: str) -> None:
+    """The neck belongs to fine-tuning: self-distillation has heads of its own."""
+    task = pretrain_task(pretrain_config(regions={"proposer": proposer, "points": 4}))
+    found = gradients(task.module, dict(task.batch(0, 0, "cpu")))
+    assert {name for name, most in found.items() if most <= 0} == {"student.network.neck.norm.weight"}
+
+
+@pytest.mark.parametrize("term", ["dino", "ibot", "koleo", "lse", "parts", "ufla"])
+def test_a_pre_training_term_of_weight_0_is_left_out_and_the_others_stay(term: str) -> None:
+    task = pretrain_task(pretrain_config(losses={term: 0.0}))
+    batch = task.batch(0, 0, "cpu")
+    names = set(task.module(batch))
+    assert names == {"dino", "ibot", "koleo", "lse", "parts", "ufla"} - {term}
+
+
+@pytest.mark.parametrize("term", ["identity", "triplet", "propagation", "distil", "regress"])
+def test_a_fine_tuning_term_of_weight_0_is_left_out_and_the_others_stay(term: str) -> None:
+    task = finetune_task(finetune_config(losses={term: 0.0}))
+    names = set(task.module(task.batch(0, 0, "cpu")))
+    assert names == {"identity", "triplet", "propagation", "distil", "regress"} - {term}
+
+
+def test_without_a_teacher_nothing_is_distilled() -> None:
+    task = finetune_task(finetune_config(), taught=False)
+    assert set(task.module(task.batch(0, 0, "cpu"))) == {"identity", "triplet", "propagation"}
+
+
+def test_fine_tuning_finds_persons_in_another_camera(tmp_path: Path) -> None:
+    config = finetune_config(schedule={"steps": 60, "lr": 2e-3, "warmup": 5, "average": 0.9})
+    task = finetune_task(config)
+    before = rank_1(task.kept)
+    train(task, LoopPlan(steps=60, lr=2e-3, warmup=5, seed=1, device="cpu"), tmp_path, "{}", silent)
+    assert rank_1(task.kept) >= max(80.0, before)
+    lines = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    assert lines[-1]["loss/identity"] < 0.95 * lines[0]["loss/identity"]
+
+
+def test_pre_training_makes_the_student_say_what_the_teacher_says(tmp_path: Path) -> None:
+    config = pretrain_config(schedule={"steps": 40, "lr": 2e-3, "warmup": 5})
+    task = pretrain_task(config)
+    train(task, LoopPlan(steps=40, lr=2e-3, warmup=5, seed=1, device="cpu", log_every=10), tmp_path, "{}", silent)
+    lines = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    for term in ("dino", "lse"):
+        assert lines[-1][f"loss/{term}"] < lines[0][f"loss/{term}"], term
+    assert all(np.isfinite(value) for line in lines for value in line.values())
+
+
+def test_the_teacher_is_never_trained_by_gradient() -> None:
+    task = pretrain_task(pretrain_config())
+    torch.stack(list(task.module(task.batch(0, 0, "cpu")).values())).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.grad is None for parameter in task.module.teacher.parameters())
+    trained = {id(each) for group in task.optimiser().param_groups for each in group["params"]}
+    assert not trained & {id(parameter) for parameter in task.module.teacher.parameters()}
+
+
+def test_averages_move_towards_what_is_trained() -> None:
+    task = finetune_task(finetune_config())
+    with torch.no_grad():
+        for parameter in task.module.network.parameters():
+            parameter.add_(1.0)
+    before = {name: tensor.clone() for name, tensor in task.module.average.named_parameters()}
+    task.after_step(10_000)
+    decay = task._config.schedule.average
+    for name, tensor in task.module.average.named_parameters():
+        torch.testing.assert_close(tensor, before[name] + (1 - decay), rtol=0, atol=1e-5)
+
+
+def test_masked_patches_are_a_part_of_some_pictures() -> None:
+    config = pretrain_config(masked_pictures=0.5, masked_part=(0.25, 0.5))
+    hidden = torch.cat([pretrain_task(config).batch(step, 0, "cpu")["hidden"] for step in range(40)])
+    share = hidden.float().mean(dim=1)
+    assert set(share[share > 0].tolist()) <= {0.25, 0.375, 0.5}
+    assert 0.35 < (share > 0).float().mean() < 0.65
+    assert not pretrain_task(replace_masks(0.0)).batch(0, 0, "cpu")["hidden"].any()
+
+
+def replace_masks(pictures: float):  # type: ignore[no-untyped-def]
+    return pretrain_config().model_copy(update={"masked_pictures": pictures})
+
+
+def rank_1(network: Vills) -> float:
+    """Percent of pictures of camera 0 whose nearest picture of camera 1 shows the same person."""
+    shown, tracks = pixels(), data().tracks
+    with torch.no_grad():
+        clips = torch.from_numpy(shown).permute(0, 3, 1, 2)[:, None]
+        vectors = network.eval()(clips, torch.ones(len(shown), 1, dtype=torch.bool)).numpy()
+    sides = []
+    for camera in (0, 1):
+        rows = [(row, track.person) for track in tracks if track.camera == camera for row in track.rows]
+        places, persons = (np.array(values) for values in zip(*rows, strict=True))
+        sides.append((vectors[places], Ids(persons + 1, np.full(len(persons), camera))))
+    (queries, query_ids), (gallery, gallery_ids) = sides
+    return rank(queries, gallery, query_ids, gallery_ids).rank1
