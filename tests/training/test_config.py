@@ -1,0 +1,64 @@
+"""Configurations of runs: what nothing reads is refused, what comes with the product can be used."""
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from model.training.config import FinetuneConfig, PretrainConfig, checked, read_config
+from model.training.errors import BadConfig
+from model.training.start import network_config
+
+SHIPPED = sorted(file.name.removesuffix(".toml") for file in (resources.files("model") / "configs").iterdir())
+LEAST = {"sources": [{"data": "market1501", "share": 8}], "schedule": {"steps": 10}}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_comes_with_the_product_can_be_used(name: str) -> None:
+    kind = PretrainConfig if "pretrain" in name else FinetuneConfig
+    config = checked(kind, read_config(name), name)
+    assert network_config(config.network).name == config.network.encoder
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"stepps": 3}, "stepps: Extra inputs are not permitted"),
+        ({"schedule": {"steps": 10, "rate": 1.0}}, "schedule.rate: Extra inputs"),
+        ({"schedule": {"steps": "ten"}}, "schedule.steps: Input should be a valid integer"),
+        ({"schedule": {}}, "schedule.steps: Field required"),
+        ({"sources": []}, "sources: List should have at least 1 item"),
+        ({"losses": {"triplet": -1.0}}, "losses.triplet: Input should be greater than or equal to 0"),
+        ({"task": "pretrain"}, "task: Input should be 'finetune'"),
+    ],
+)
+def test_a_key_nothing_reads_or_a_wrong_value_is_refused_by_name(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(BadConfig, match="cannot be used") as refused:
+        checked(FinetuneConfig, LEAST | changes, "mine.toml")
+    assert said in str(refused.value) and "mine.toml" in str(refused.value)
+
+
+def test_values_can_be_changed_by_dotted_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('sources = [{ data = "cuhk01", share = 4 }]\n[schedule]\nsteps = 10\n')
+    values = read_config(str(path), {"schedule.steps": 3, "network.height": 64, "seed": 7})
+    config = checked(FinetuneConfig, values, "mine")
+    assert (config.schedule.steps, config.network.height, config.seed) == (3, 64, 7)
+
+
+def test_a_name_that_is_none_names_those_there_are() -> None:
+    with pytest.raises(BadConfig, match=r"no configuration 'heavy'.*light-128"):
+        read_config("heavy")
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("steps = = 3")
+    with pytest.raises(BadConfig, match=r"mine\.toml cannot be read"):
+        read_config(str(path))
+
+
+def test_a_size_the_network_cannot_have_is_refused() -> None:
+    config = checked(FinetuneConfig, LEAST | {"network": {"height": 100}}, "mine")
+    with pytest.raises(BadConfig, match="100 x 128 pixels do not divide into 16"):
+        network_config(config.network)
