@@ -1,6 +1,7 @@
 """The api process from start to end."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ logger = structlog.get_logger(__name__)
 
 KEEP_ALIVE_S: Final = 30  # longer than clients keep idle connections, so that none is closed under a new request
 GRACE_S: Final = 10  # requests under way when the process is told to stop get this long
+# New objects after which the youngest are looked through. A query makes some hundreds of them, and while 64 are under
+# way nearly all are in use: at Python's 700 the collector looks in vain at every few queries.
+COLLECT_AFTER: Final = 10_000
 
 
 class _Server(uvicorn.Server):
@@ -42,6 +46,16 @@ def run(settings: Settings) -> None:
     uvloop.run(_serve(settings, process))
 
 
+def spare_collector() -> None:
+    """Take all there is now, libraries above all, out of the garbage collector's sight: it stays to the end.
+
+    Looking through it took 66 ms at a time, in which no request went on.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+
+
 async def _serve(settings: Settings, process: str) -> None:
     if settings.redis_url is None:
         raise ValueError("the api needs the address of a store: set VILLS_REDIS_URL, or start `vills up`")
@@ -62,6 +76,7 @@ async def _serve(settings: Settings, process: str) -> None:
             timeout_graceful_shutdown=GRACE_S,
         )
         server = _Server(config)
+        spare_collector()
 
         def stop() -> None:
             parts.board.close()
