@@ -19,7 +19,8 @@ def draw(folder: Path, count: int) -> list[Path]:
 
 
 def test_what_is_packed_is_what_is_read_and_is_packed_once(tmp_path: Path) -> None:
-    paths, done = draw(tmp_path, 5), []
+    paths = draw(tmp_path, 5)
+    done: list[int] = []
     packed = pack_pictures(paths, tmp_path / "cache", height=16, width=8, step=done.append)
     assert sum(done) == 5 and packed.pixels.shape == (5, 16, 8, 3)
     for row, path in zip(packed.pixels, paths, strict=True):

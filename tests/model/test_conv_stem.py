@@ -8,7 +8,7 @@ import torch
 from model.layers.conv_stem import ConvStem, load_imagenet
 from model.vills.config import CONFIGS
 from model.vills.network import Vills
-from model.vills.resizing import resized
+from model.vills.resizing import POSITIONS, resized
 from model.vills.seeding import seeded_network
 
 LIGHT = replace(CONFIGS["vills-light"], height=64, width=32)
@@ -67,10 +67,10 @@ def test_another_stride_is_refused() -> None:
 def test_weights_of_one_size_start_a_network_of_another() -> None:
     small, large = seeded_network(LIGHT), Vills(replace(LIGHT, height=128, width=64))
     large.load_state_dict(resized(small.state_dict(), LIGHT, large.config))
-    assert large.trunk.pos_embed.shape[1] == 1 + 8 * 4
-    torch.testing.assert_close(large.trunk.pos_embed[:, 0], small.trunk.pos_embed[:, 0])
-    same = resized(small.state_dict(), LIGHT, LIGHT)
-    assert torch.equal(same["trunk.pos_embed"], small.trunk.pos_embed)
+    before, after = small.state_dict()[POSITIONS], large.state_dict()[POSITIONS]
+    assert after.shape[1] == 1 + 8 * 4
+    torch.testing.assert_close(after[:, 0], before[:, 0])
+    assert torch.equal(resized(small.state_dict(), LIGHT, LIGHT)[POSITIONS], before)
 
 
 def test_a_clip_of_one_frame_and_of_copies_is_the_image() -> None:

@@ -15,9 +15,12 @@ LEAST = {"sources": [{"data": "market1501", "share": 8}], "schedule": {"steps": 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_what_comes_with_the_product_can_be_used(name: str) -> None:
-    kind = PretrainConfig if "pretrain" in name else FinetuneConfig
-    config = checked(kind, read_config(name), name)
-    assert network_config(config.network).name == config.network.encoder
+    values = read_config(name)
+    if "pretrain" in name:
+        network = checked(PretrainConfig, values, name).network
+    else:
+        network = checked(FinetuneConfig, values, name).network
+    assert network_config(network).name == network.encoder
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""`vills train` from end to end on drawn pictures: stopped, resumed, refused, on two processes, and then served."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.build import build_encoder
+from model.weights import load_weights
+from service.commands.main import main
+
+CONFIG = """
+sources = [{ data = "csv", share = 3 }]
+frames = 2
+network = { encoder = "vills-light", height = 64, width = 32 }
+schedule = { steps = 3, warmup = 1 }
+"""
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """Four persons before two cameras, three pictures each, and a configuration to train on them."""
+    rng = np.random.default_rng(2)
+    folder = tmp_path / "people"
+    folder.mkdir()
+    lines = ["path,person_id,camera_id,track_id,frame"]
+    for person in range(4):
+        colour = rng.integers(40, 215, 3)
+        for camera in range(2):
+            for frame in range(3):
+                file = f"{person}-{camera}-{frame}.png"
+                Image.fromarray((colour + rng.integers(-30, 30, (40, 20, 3))).astype(np.uint8)).save(folder / file)
+                lines.append(f"{file},p{person},{camera},{person}{camera},{frame}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "tiny.toml").write_text(CONFIG)
+    (tmp_path / "self.toml").write_text(CONFIG + "prototypes = 32\n[regions]\npoints = 4\n")
+    return tmp_path
+
+
+def train(drawn: Path, kind: str, config: str, out: str, *more: str) -> None:
+    options = ["--config", str(drawn / config), "--data", f"csv={drawn / 'people'}", "--out", str(drawn / out)]
+    with pytest.raises(SystemExit) as ended:
+        main(["train", kind, *options, *more])
+    assert ended.value.code == 0
+
+
+@pytest.fixture
+def stem(tmp_path: Path) -> list[str]:
+    """Weights in the shape of MobileNetV2's, so that the test needs no package that carries real ones."""
+    import torch
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(1)
+    torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "stem.pt")
+    return ["--stem-weights", str(tmp_path / "stem.pt")]
+
+
+def test_pre_trained_then_fine_tuned_weights_are_served(
+    drawn: Path, stem: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(drawn, "pretrain", "self.toml", "first", *stem, "--stop-after", "2")
+    assert "stopped; run again to go on" in capsys.readouterr().out
+    train(drawn, "pretrain", "self.toml", "first", *stem)
+    assert "weights written to" in capsys.readouterr().out
+    weights = drawn / "first" / "weights.safetensors"
+    train(
+        drawn,
+        "finetune",
+        "tiny.toml",
+        "second",
+        "--weights",
+        str(weights),
+        "--set",
+        "network.height=128",
+        "--set",
+        "network.width=64",
+    )
+    encoder = build_encoder("vills-light", weights=drawn / "second" / "weights.safetensors", threads=1)
+    assert (encoder.card.trained, encoder.card.training_data) == (True, "csv")
+    assert "research only" in encoder.card.licence
+    assert (encoder.card.sampling.height, encoder.card.sampling.width) == (128, 64)
+    clips = np.random.default_rng(0).integers(0, 256, (2, 3, 128, 64, 3), np.uint8)
+    assert np.isfinite(encoder.encode(clips, np.ones((2, 3), np.bool_))).all()
+    told = json.loads((drawn / "second" / "config.json").read_text())
+    assert told["config"]["schedule"]["steps"] == 3 and told["code"]
+    steps = [json.loads(line)["step"] for line in (drawn / "first" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--config", "nowhere.toml"], "there is no configuration 'nowhere.toml'"),
+        (["--set", "schedule.steps=0"], "schedule.steps: Input should be greater than or equal to 1"),
+        (["--set", "schedule.steps"], "is not KEY=VALUE"),
+        (["--data", "csv"], "is not NAME=DIR"),
+        (["--set", 'sources=[{data="cuhk01",share=2}]'], "trains on cuhk01 and no folder is given for it"),
+        (["--weights", "missing.safetensors"], "missing.safetensors cannot be read"),
+        (["--set", 'regions.proposer="pose"'], "need the pose network: --pose FILE"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    drawn: Path, stem: list[str], more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--config", str(drawn / "self.toml"), "--data", f"csv={drawn / 'people'}", "--out", str(drawn / "x")]
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "pretrain", *options, *stem, *more])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and said in error and error.count("\n") == 1
+
+
+@pytest.mark.timeout(300)
+def test_two_processes_train_one_network(drawn: Path, stem: list[str]) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module"]
+    options = ["--config", str(drawn / "tiny.toml"), "--data", f"csv={drawn / 'people'}", "--out", str(drawn / "both")]
+    subprocess.run([*command, "service.commands.main", "train", "finetune", *options, *stem], check=True)
+    alone = ["--set", "schedule.steps=3"]
+    train(drawn, "finetune", "tiny.toml", "alone", *stem, *alone)
+    both, one = (load_weights(drawn / run / "weights.safetensors") for run in ("both", "alone"))
+    assert both.config == one.config
+    name = "fuse.weight"
+    assert not bool((both.tensors[name] == one.tensors[name]).all()), "two processes see twice as many pictures"
