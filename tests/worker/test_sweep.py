@@ -9,7 +9,7 @@ from index.records.orphans import Orphans
 from service.settings import Settings
 from service.worker.sweep import Sweep
 from tests.worker.conftest import StartWorker
-from tests.worker.door import Door
+from tests.worker.door import Door, eventually
 from tests.worker.media_files import GREEN, RED, picture
 
 
@@ -67,6 +67,11 @@ async def test_media_of_an_item_that_failed_for_good_are_removed(
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     bad = await door.upload(tmp_path / "bad.jpg", "image")
     await door.job_in(bad, "dead")
+
+    async def erased() -> bool:
+        return bad not in door.media.folders(door.space_id)
+
+    await eventually(erased)  # the worker erases after it has given up: it took what is put here now and then
     key = put(door, settings, bad)
     await door.redis.hset(f"vills:{{{door.space_id}}}:job:{bad}", "retryable", 1)
     await sweep_of(door).sweep()
