@@ -51,15 +51,15 @@ async def reader(redis: Redis, process: str = API) -> AsyncIterator[Callable[[],
         async with asyncio.timeout(5):
             return await messages.get()
 
-    # It hears events from its start on; so one is sent until it is heard.
+    # It hears events from its start on; so one is sent until it is heard, and then the last one is waited for.
+    sent = 0
     async with asyncio.timeout(5):
         while messages.empty():
-            await Log(redis, SPACE.id).announce(0, "hello")
+            sent += 1
+            await Log(redis, SPACE.id).announce(sent, "hello")
             await asyncio.sleep(0)
-    while True:
-        message = await next_message()
-        if messages.empty() and message == Event("applied", "hello", "0"):
-            break
+    while await next_message() != Event("applied", "hello", str(sent)):
+        pass
     try:
         yield next_message
     finally:
