@@ -36,7 +36,7 @@ def build_encoder(
     if name.startswith(_ONNX):
         if weights is not None:
             raise WeightsMismatch(f"{name} carries its own weights, and {weights} was given too: leave it out")
-        return OnnxEncoder(_find(name.removeprefix(_ONNX), model_dir), device=device, threads=threads)
+        return OnnxEncoder(find_onnx(name.removeprefix(_ONNX), model_dir), device=device, threads=threads)
     find_config(name)  # a wrong name is refused at once
     # OpenMP reads this once, when torch loads it. By default its threads spin at every barrier, and where other work
     # shares the cores each waits for a thread that was put to sleep: measured 4 to 10 times slower with 2 threads.
@@ -47,7 +47,7 @@ def build_encoder(
     return build_vills(name, weights=weights, device=device, threads=threads, compile=compile)
 
 
-def _find(file: str, model_dir: Path | None) -> Path:
+def find_onnx(file: str, model_dir: Path | None) -> Path:
     """The ONNX file: the path itself where it exists, else the same name in `model_dir`."""
     path = Path(file).expanduser()
     if not path.is_file() and model_dir is not None and path.name == file:

@@ -69,3 +69,7 @@ class Track:
     def seconds(self) -> float:
         """From the first sight of the person to the last."""
         return float(self.times_s[-1] - self.times_s[0])
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> "Track":
+        """The same track without the frames that `rows` (n,) says no to."""
+        return Track(self.id, self.frames[rows], self.times_s[rows], self.boxes[rows], self.scores[rows])

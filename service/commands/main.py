@@ -21,6 +21,7 @@ from service.commands import (
     gallery,
     keys,
     serving,
+    tracking,
     training,
 )
 from service.commands.failures import exit_code
@@ -39,6 +40,7 @@ app.command()(gallery.add)
 app.command()(gallery.query)
 app.command()(embedding.embed)
 app.command()(evaluating.evaluate)
+app.command()(tracking.tracks)
 app.command()(exporting.export)
 app.add_typer(training.app, name="train")
 app.add_typer(keys.app, name="keys")

@@ -24,7 +24,7 @@ FALLBACK_RATE = 25.0  # frames a second where neither the frames nor the contain
 
 
 class VideoFile:
-    """One video stream of a local file, as a context manager.
+    """One video stream of a local file, as a context manager. `decoders` are the only ones that are ever started.
 
     Raises:
         UnsupportedMedia: no video stream, or one that no accepted decoder reads.
@@ -32,10 +32,11 @@ class VideoFile:
         TooManyStreams, TooManyPixels: by the container's headers.
     """
 
-    def __init__(self, path: Path, found: Format, limits: DecodeLimits) -> None:
+    def __init__(self, path: Path, found: Format, limits: DecodeLimits, *, decoders: frozenset[str] = DECODERS) -> None:
         check_whole(path, found)
         self._limits = limits
-        options = {"protocol_whitelist": "file", "codec_whitelist": ",".join(sorted(DECODERS))}
+        self._decoders = decoders
+        options = {"protocol_whitelist": "file", "codec_whitelist": ",".join(sorted(decoders))}
         try:
             # `file:` keeps a name with a colon from being taken for a protocol.
             self._container = av.open(f"file:{path}", format=found.opener, options=options, metadata_errors="ignore")
@@ -126,8 +127,9 @@ class VideoFile:
     def _configure(self, stream: VideoStream) -> None:
         context = stream.codec_context
         codec = "unknown" if context is None else context.codec.name
-        if codec not in DECODERS:
-            raise Unsupported(f"the video is coded as {codec}; accepted are {', '.join(sorted(DECODERS))}: convert it")
+        if codec not in self._decoders:
+            accepted = ", ".join(sorted(self._decoders))
+            raise Unsupported(f"the video is coded as {codec}; accepted are {accepted}: convert it")
         self._check_pixels(context.width, context.height)
         context.thread_count = 1
         # The stream may state other sizes further in; twice the limit leaves room for padding.

@@ -7,7 +7,7 @@ LocalError
 ├─ StoreNotStarted  the embedded store did not come up
 ├─ ServiceStopped   a process ended for a reason that starting it again cannot cure
 ├─ NoStore          neither an embedded store nor VILLS_REDIS_URL is there to talk to
-└─ BadInput         a file to be embedded cannot be
+└─ BadInput         a file to be embedded or cut into tracks cannot be
 """
 
 
@@ -40,4 +40,4 @@ class NoStore(LocalError):
 
 
 class BadInput(LocalError):
-    """A manifest, or a file to be embedded, cannot be used; names the row."""
+    """A manifest, a file to be embedded, or footage cannot be used; names the row or the file."""
