@@ -36,7 +36,7 @@ class VillsEncoder(Encoder):
             # Block by block: all blocks share one compiled form, and what depends on the mask stays outside.
             for block in network.trunk.blocks:
                 block.compile(dynamic=True)
-        self._network = network
+        self.network = network  # folded, moved and cast: to be looked at and measured, not to be changed
 
     def _encode(self, clips: Clips, mask: FrameMask) -> Embeddings:
         try:
@@ -58,7 +58,7 @@ class VillsEncoder(Encoder):
     @torch.inference_mode()
     def _forward(self, clips: Clips, mask: FrameMask) -> Embeddings:
         pixels = _as_tensor(clips).to(self._device).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W), channels last
-        embeddings = self._network(pixels, _as_tensor(mask).to(self._device))  # (B, D)
+        embeddings = self.network(pixels, _as_tensor(mask).to(self._device))  # (B, D)
         return cast(Embeddings, embeddings.cpu().numpy())
 
 

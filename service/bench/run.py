@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from rich.console import Console
@@ -19,9 +19,10 @@ from service.bench.queries import measure_latency, measure_throughput
 from service.bench.report import Report
 from service.bench.service import START_TIMEOUT_S, measured_service
 from service.settings import Settings
+from service.worker.chosen_encoder import chosen_encoder
 
-Part = Literal["start", "queries", "ingest", "recovery"]
-PARTS: tuple[Part, ...] = ("start", "queries", "ingest", "recovery")
+Part = Literal["encode", "start", "queries", "ingest", "recovery"]
+PARTS: tuple[Part, ...] = get_args(Part)
 # Saturated queries against the encoder alone: the smaller the encoder, the more the way to it weighs.
 LEAST_RATIO = {"vills-tiny": 0.6, "vills-small": 0.8}
 LONG_CLIP_FRAMES, SHORT_CLIP_FRAMES = 2000, 16
@@ -48,6 +49,9 @@ def run_bench(settings: Settings, plan: BenchPlan, console: Console) -> Report:
     """
     report = Report(notes={"tracks": plan.tracks, "rounds": plan.rounds, "threads": settings.threads})
     first = settings.model_copy(update={"encoder": plan.encoders[0]})
+    if "encode" in plan.parts:
+        for encoder in plan.encoders:
+            _measure_encoder(settings.model_copy(update={"encoder": encoder}), plan, report, console)
     with tempfile.TemporaryDirectory(prefix="vills-bench-clips-") as folder:
         if "start" in plan.parts:
             console.print("start: seconds until ready, memory")
@@ -60,6 +64,19 @@ def run_bench(settings: Settings, plan: BenchPlan, console: Console) -> Report:
             long_clip = clip(np.random.default_rng(3), Path(folder) / "long.mp4", LONG_CLIP_FRAMES)
             measure_recovery(first, long_clip, plan.rounds, report)
     return report
+
+
+def _measure_encoder(settings: Settings, plan: BenchPlan, report: Report, console: Console) -> None:
+    encoder = chosen_encoder(settings)
+    # Only now: how torch's threads wait is set when an encoder is built, and must be before torch is loaded.
+    from model.vills.encoder import VillsEncoder
+    from service.bench.encode import EncodePlan, measure_encode
+
+    if not isinstance(encoder, VillsEncoder):
+        console.print(f"{settings.encoder}: no trunk to compare with, left out of `encode`")
+        return
+    console.print(f"{settings.encoder}: encoder beside its bare trunk")
+    measure_encode(encoder, EncodePlan(settings.batch_items, plan.rounds, plan.seconds), report)
 
 
 def _measure_serving(settings: Settings, plan: BenchPlan, folder: Path, report: Report) -> None:

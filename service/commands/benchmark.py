@@ -11,7 +11,10 @@ TABLE_WIDTH = 150  # where no terminal says how wide it is
 
 def bench(
     part: Annotated[
-        list[str] | None, typer.Argument(help="start, queries, ingest, recovery; all when none is named.")
+        list[str] | None,
+        typer.Argument(
+            help="encode (the encoder beside its bare trunk), start, queries, ingest, recovery; all when none is named."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
     encoder: Annotated[list[str] | None, typer.Option(help="Encoders to measure; repeatable.")] = None,
