@@ -49,7 +49,7 @@ bench: setup ## measure speed and memory side by side; bench.json and a table
 
 lock: setup ## renew requirements.lock from pyproject.toml (asks the package index)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra worker --extra faiss-gpu --extra embedded --extra dev --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --extra worker --extra train --extra faiss-gpu --extra embedded --extra dev --upgrade \
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
 clean: ## remove .venv and caches; data and samples stay

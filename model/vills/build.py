@@ -11,6 +11,7 @@ from model.vills.config import VillsConfig, find_config
 from model.vills.encoder import VillsEncoder
 from model.vills.network import Vills
 from model.vills.seeding import seeded_network, seeded_recipe
+from model.vills.trained import trained_weights
 from model.weights import UNTRAINED, Origin, digest_tensors, fill, fingerprint, load_weights
 
 
@@ -22,6 +23,7 @@ def build_vills(name: str, *, weights: Path | None, device: str, threads: int, c
     config = find_config(name)
     place = pick_device(device)
     torch.set_num_threads(threads)
+    weights = weights or trained_weights(name)
     network, card = _seeded(config) if weights is None else _loaded(config, weights)
     return VillsEncoder(card, network, device=place, dtype=pick_dtype(place), compile=compile)
 
