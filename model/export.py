@@ -1,5 +1,6 @@
 """A VILLS network as one ONNX file with its description beside it: served by ONNX Runtime, without torch."""
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,15 @@ OPSET = 20  # the first in which GELU is one operation
 INPUTS, OUTPUT = ("clips", "mask"), "embeddings"
 
 
-def export_onnx(network: Vills, origin: Origin, out: Path) -> None:
+def export_onnx(network: Vills, origin: Origin, out: Path, *, int8: bool = False) -> None:
     """Write `out`, an ONNX network, and its description, the same name with `.toml`. Each whole or not at all.
 
     Inputs: `clips`, float32 (B, T, 3, H, W), RGB 0-255, and `mask`, bool (B, T), True where a frame is real; any B and
     T from 1 up. Output: `embeddings`, float32 (B, D), unit length. The network is set to inference and its stem folded.
+
+    With `int8`, matrices of weights are whole numbers of 8 bits, one scale a column, and so are the tokens multiplied
+    with them, scaled as they come, a batch at a time: what else is in the batch then moves an embedding by about a
+    thousandth. Convolutions stay float32: theirs would need sample pictures for scales.
 
     Raises:
         ExportFailed: `out` does not end with .onnx, its folder is not there, or the packages for it are missing.
@@ -30,6 +35,8 @@ def export_onnx(network: Vills, origin: Origin, out: Path) -> None:
     if out.suffix != ".onnx" or not out.parent.is_dir():
         raise ExportFailed(f"{out} must be a file.onnx in a folder that is there: name another")
     graph = _graph(network, origin)
+    if int8:
+        graph = _quantised(graph)
     beside = out.with_name(out.name + ".part")
     beside.write_bytes(graph.SerializeToString())
     description = out.with_suffix(".toml")
@@ -86,6 +93,18 @@ def _graph(network: Vills, origin: Origin) -> "ModelProto":
     ):
         graph.metadata_props.add(key=key, value=value)
     return graph
+
+
+def _quantised(graph: "ModelProto") -> "ModelProto":
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory(prefix="vills-export-") as folder:
+        whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
+        quant_pre_process(graph, whole, skip_optimization=True, skip_symbolic_shape=True)
+        quantize_dynamic(whole, small, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8, per_channel=True)
+        return onnx.load(small)
 
 
 def _need_packages() -> None:

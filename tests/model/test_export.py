@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy import typing as npt
@@ -146,6 +147,19 @@ def test_drawn_walkers_are_found_in_the_same_order(exported: tuple[Vills, Path])
     np.testing.assert_array_equal(first, second)
 
 
+def test_int8_gives_nearly_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "small.onnx"
+    export_onnx(small_network(), ORIGIN, path, int8=True)
+    assert read_feed(path.with_suffix(".toml")) == feed_of(small_network(), ORIGIN)
+    encoder, clips = OnnxEncoder(path), random_clips(3, 5)
+    for mask in masks(3, 5):
+        want, got = torch_embeddings(small_network(), clips, mask), encoder.encode(clips, mask)
+        assert ((got * want).sum(axis=1) > 0.99).all()
+        assert (got != want).any()
+    operations = {node.op_type for node in onnx.load(path).graph.node}
+    assert {"MatMulInteger", "DynamicQuantizeLinear"} <= operations and "ConvInteger" not in operations
+
+
 def test_the_card_comes_along(exported: tuple[Vills, Path]) -> None:
     network, path = exported
     card = build_encoder(f"onnx:{path}").card
@@ -167,8 +181,6 @@ def test_a_description_reads_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_the_file_tells_nothing_of_the_machine_it_was_made_on(exported: tuple[Vills, Path]) -> None:
-    import onnx
-
     network, path = exported
     content = path.read_bytes()
     assert b"stack_trace" not in content and b".py" not in content
