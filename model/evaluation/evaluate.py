@@ -6,7 +6,15 @@ from typing import Any
 
 from model.data.records import Dataset, Track
 from model.encoder import Encoder, EncoderCard
-from model.evaluation.answers import Vectors, answers_by_similarity, answers_of
+from model.evaluation.answers import (
+    Answers,
+    Ids,
+    Numbers,
+    Similarities,
+    Vectors,
+    answers_by_similarity,
+    answers_of,
+)
 from model.evaluation.features import count_pictures, embed_tracks
 from model.evaluation.metrics import ApKind, Scores, scores_of
 from model.evaluation.openset import OpenSet, open_set
@@ -44,6 +52,45 @@ class Evaluation:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A probe with its vectors, and the similarities that re-ranking put in place of their cosines, if any."""
+
+    probe: Probe
+    queries: Vectors  # (Q, D)
+    gallery: Vectors  # (N, D)
+    reranked: Similarities | None = None  # (Q, N)
+
+    @property
+    def query_ids(self) -> Ids:
+        return ids_of(self.probe.queries)
+
+    @property
+    def gallery_ids(self) -> Ids:
+        return ids_of(self.probe.gallery)
+
+    def similarities(self, rows: Numbers) -> Similarities:
+        """How alike some queries are to the whole gallery, by what they are ranked by: (R,) -> (R, N)."""
+        if self.reranked is not None:
+            return self.reranked[rows]
+        similarities: Similarities = self.queries[rows] @ self.gallery.T
+        return similarities
+
+    def answers(self) -> Answers:
+        """Where the right answers stand by cosine. Raises as `model.evaluation.answers.answers_of`."""
+        return answers_of(
+            self.queries, self.gallery, self.query_ids, self.gallery_ids, same_camera=self.probe.same_camera
+        )
+
+    def reranked_answers(self) -> Answers | None:
+        """The same after re-ranking; None where nothing was re-ranked."""
+        if self.reranked is None:
+            return None
+        return answers_by_similarity(
+            self.reranked, self.query_ids, self.gallery_ids, same_camera=self.probe.same_camera
+        )
+
+
 def evaluate(
     encoder: Encoder,
     dataset: Dataset,
@@ -61,15 +108,31 @@ def evaluate(
         DataError: a picture cannot be read.
         BadEmbedding: the network gave no direction for a clip or a track.
     """
-    probe = probe_of(dataset, protocol)
+    compared = compare(encoder, probe_of(dataset, protocol), reranked=reranked, batch_items=batch_items, step=step)
+    return judge(compared, dataset.name, protocol, encoder.card, ap=ap)
+
+
+def compare(
+    encoder: Encoder,
+    probe: Probe,
+    *,
+    reranked: bool = False,
+    batch_items: int = 32,
+    step: Callable[[int], None] | None = None,
+) -> Compared:
+    """The first half of `evaluate`: embed, and re-rank where asked for. Raises as it does."""
     queries, gallery = embed_probe(encoder, probe, batch_items=batch_items, step=step)
-    query_ids, gallery_ids = ids_of(probe.queries), ids_of(probe.gallery)
-    answers = answers_of(queries, gallery, query_ids, gallery_ids, same_camera=probe.same_camera)
-    ranked = answers
-    if reranked:
-        similarities = rerank(queries, gallery)
-        ranked = answers_by_similarity(similarities, query_ids, gallery_ids, same_camera=probe.same_camera)
-    return Evaluation(dataset.name, protocol, reranked, scores_of(ranked, ap=ap), open_set(answers), encoder.card)
+    return Compared(probe, queries, gallery, rerank(queries, gallery) if reranked else None)
+
+
+def judge(
+    compared: Compared, data: str, protocol: Protocol, card: EncoderCard, *, ap: ApKind = "precision at hits"
+) -> Evaluation:
+    """The second half of `evaluate`: score. Raises EvaluationError as it does."""
+    answers = compared.answers()
+    ranked = compared.reranked_answers() or answers
+    scores = scores_of(ranked, ap=ap)
+    return Evaluation(data, protocol, compared.reranked is not None, scores, open_set(answers), card)
 
 
 def embed_probe(

@@ -11,7 +11,10 @@ from service.commands.progress import counted
 from service.commands.weights import DEFAULT, Weights, encoder_with
 
 if TYPE_CHECKING:
-    from model.evaluation.evaluate import Evaluation
+    from model.encoder import Encoder
+    from model.evaluation.evaluate import Compared, Evaluation
+    from model.evaluation.metrics import ApKind
+    from model.evaluation.protocols import Protocol
 
 Data = Annotated[str, typer.Option(metavar="NAME", help="market1501, cuhk01, ... or csv, a manifest of your own.")]
 Root = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data set, as its authors distribute it.")]
@@ -21,6 +24,10 @@ ProtocolOption = Annotated[
 Rerank = Annotated[bool, typer.Option("--rerank", help="Re-rank by k-reciprocal neighbours (k1 20, k2 6, 0.3).")]
 Ap = Annotated[
     Literal["precision", "trapezoid"], typer.Option(help="mAP by precision at hits, or by the trapezoid rule.")
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Draw ranked lists: queries spread over all, and the surest mistakes."),
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")]
 
@@ -33,32 +40,45 @@ def evaluate(
     rerank: Rerank = False,
     ap: Ap = "precision",
     json_file: JsonFile = None,
+    pictures: Pictures = None,
 ) -> None:
     """Rank-k, mAP, mINP, and the open-set error rates with the threshold they suggest."""
-    from model.data.build import load_dataset
-    from model.evaluation.evaluate import evaluate as run
-    from model.evaluation.evaluate import pictures_to_read
-    from model.evaluation.protocols import probe_of
+    from model.evaluation.evaluate import judge
 
     if json_file is not None and not json_file.parent.is_dir():
         raise UserError(f"the folder {json_file.parent} is not there: make it, or name another with --json")
-    settings = settings_with()
-    dataset = load_dataset(data, root)
-    probe = probe_of(dataset, protocol)  # a protocol that cannot be is refused before an encoder is loaded
-    encoder = encoder_with(weights, settings)
-    with counted("embedding", pictures_to_read(probe, encoder.card.sampling)) as step:
-        result = run(
-            encoder,
-            dataset,
-            protocol,
-            reranked=rerank,
-            ap="trapezoid" if ap == "trapezoid" else "precision at hits",
-            batch_items=settings.batch_items,
-            step=step,
-        )
+    encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank)
+    kind: ApKind = "trapezoid" if ap == "trapezoid" else "precision at hits"
+    result = judge(compared, data, protocol, encoder.card, ap=kind)
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n")
     _show(result)
+    if pictures is not None:
+        draw_into(pictures, compared, f"{data} {protocol}, {encoder.card.name}")
+
+
+def compared_with(
+    data: str, root: Path, protocol: "Protocol", weights: str, *, rerank: bool
+) -> "tuple[Encoder, Compared]":
+    """Queries and gallery of a data set, embedded while a bar shows how far it is."""
+    from model.data.build import load_dataset
+    from model.evaluation.evaluate import compare, pictures_to_read
+    from model.evaluation.protocols import probe_of
+
+    settings = settings_with()
+    probe = probe_of(load_dataset(data, root), protocol)  # what cannot be is refused before an encoder is loaded
+    encoder = encoder_with(weights, settings)
+    with counted("embedding", pictures_to_read(probe, encoder.card.sampling)) as step:
+        return encoder, compare(encoder, probe, reranked=rerank, batch_items=settings.batch_items, step=step)
+
+
+def draw_into(folder: Path, compared: "Compared", title: str, *, rows: int = 16, shown: int = 10) -> None:
+    """Ranked lists into a folder, which is made where it is not there; says which files were written."""
+    from model.pictures.sheets import draw_sheets
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in draw_sheets(folder, compared, title, rows=rows, shown=shown):
+        typer.echo(f"  {path}")
 
 
 def _show(result: "Evaluation") -> None:

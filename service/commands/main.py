@@ -20,6 +20,7 @@ from service.commands import (
     exporting,
     gallery,
     keys,
+    picturing,
     serving,
     tracking,
     training,
@@ -43,6 +44,7 @@ app.command()(evaluating.evaluate)
 app.command()(tracking.tracks)
 app.command()(exporting.export)
 app.add_typer(training.app, name="train")
+app.add_typer(picturing.app, name="pictures")
 app.add_typer(keys.app, name="keys")
 app.add_typer(checking.app, name="check")
 app.command()(demonstration.demo)
