@@ -52,13 +52,15 @@ def network_with(weights: str, settings: "Settings") -> "tuple[Vills, Origin]":
     """
     from model.vills.config import find_config
     from model.vills.seeding import seeded_network
+    from model.vills.trained import trained_weights
     from model.weights import UNTRAINED, fill, load_weights
 
     if weights.startswith(_ONNX):
         raise UserError(f"{weights} is no VILLS network: give a safetensors file, or default")
-    if weights == DEFAULT:
-        return seeded_network(find_config(_default_name(settings))).eval(), UNTRAINED
-    file = Path(weights)
+    name = _default_name(settings)
+    file = trained_weights(name) if weights == DEFAULT else Path(weights)
+    if file is None:
+        return seeded_network(find_config(name)).eval(), UNTRAINED
     read = load_weights(file)
     network = seeded_network(read.config)
     fill(network, read.tensors, file)

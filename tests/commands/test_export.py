@@ -36,6 +36,28 @@ def test_what_is_written_is_served_and_gives_the_same(
     np.testing.assert_allclose(got, want, rtol=0, atol=2e-5)
 
 
+def test_the_default_is_what_comes_with_the_product(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped, out = tmp_path / "shipped.safetensors", tmp_path / "small.onnx"
+    save_weights(shipped, small_network(), Origin(trained=True, licence="CC0", training_data="shipped"))
+    monkeypatch.setattr("model.vills.trained.trained_weights", lambda _: shipped)
+    assert export("--out", str(out)) == 0
+    assert build_encoder(f"onnx:{out}").card.training_data == "shipped"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_network_without_training_is_exported_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written: list[Origin] = []
+    monkeypatch.setattr("model.vills.trained.trained_weights", lambda _: None)
+    monkeypatch.setattr("model.export.export_onnx", lambda _, origin, *__, **___: written.append(origin))
+    assert export("--out", str(tmp_path / "x.onnx")) == 0
+    assert [origin.trained for origin in written] == [False]
+    assert "is not trained" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("weights", "out", "message"),
     [

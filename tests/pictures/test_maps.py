@@ -70,7 +70,8 @@ def middle(place: tuple[int, int]) -> tuple[int, int]:
 @pytest.mark.parametrize("place", [(0, 0), (1, 1), (3, 0)])
 def test_colour_lies_where_attention_does(place: tuple[int, int]) -> None:
     grey = Image.new("RGB", SHOWN[::-1], (100, 100, 100))
-    drawn = np.asarray(overlaid(grey, one_hot(place) * np.float32(0.2)), np.float32)  # its own largest value is the full colour
+    # The largest value of a map has the full colour, whatever it is.
+    drawn = np.asarray(overlaid(grey, one_hot(place) * np.float32(0.2)), np.float32)
     want = 100 * (1 - VEIL) + HEAT * VEIL
     np.testing.assert_allclose(drawn[middle(place)], want[-1], atol=12)
     far = middle((DOWN - 1 - place[0], ACROSS - 1 - place[1]))
