@@ -25,15 +25,15 @@ class PackedPictures:
 
 
 def read_picture(path: Path, height: int, width: int) -> Pixels:
-    """One picture as RGB of that size, (H, W, 3).
+    """One picture as RGB uint8 of that size, (H, W, 3), resized bilinearly.
 
     Raises:
-        MissingData: it cannot be read.
+        MissingData: no such file, or no picture that can be decoded whole.
     """
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
-    except OSError as error:
+            return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR), np.uint8)
+    except (OSError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
         raise MissingData(f"the picture {path} cannot be read ({error}): unpack the data set again") from error
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
 
-from model.data.errors import MissingData
+from model.data.pack import Pixels, read_picture
 from model.data.records import Track
 from model.encoder import Clips, Encoder, FrameMask
 from model.errors import BadEmbedding
@@ -18,8 +17,6 @@ from model.sampling import Sampling, frame_indices
 
 READERS = 2  # threads that decode: a crop is read several times faster than it is encoded, so few keep up
 AHEAD = 3  # batches read before the encoder wants them: bounds the memory of pictures that wait
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +59,6 @@ def count_pictures(tracks: Iterable[Track], sampling: Sampling) -> int:
     return sum(min(len(track.paths), sampling.frames * sampling.max_clips) for track in tracks)
 
 
-def read_crop(path: Path, height: int, width: int) -> Pixels:
-    """One person crop as RGB uint8 (height, width, 3), resized bilinearly.
-
-    Raises:
-        MissingData: no such file, or no picture that can be decoded whole.
-    """
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR), np.uint8)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise MissingData(f"the picture {path} cannot be read ({error}): unpack the data set again") from error
-
-
 def _clips(tracks: Sequence[Track], sampling: Sampling) -> list[_Clip]:
     clips = [
         _Clip(owner, tuple(track.paths[place] for place in places))
@@ -109,7 +93,7 @@ def _read_ahead(batches: Iterable[list[_Clip]], sampling: Sampling, readers: Thr
         for batch in batches:
             waiting.append(
                 [
-                    [readers.submit(read_crop, path, sampling.height, sampling.width) for path in clip.paths]
+                    [readers.submit(read_picture, path, sampling.height, sampling.width) for path in clip.paths]
                     for clip in batch
                 ]
             )

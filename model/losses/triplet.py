@@ -58,13 +58,15 @@ def batch_hard(
         raise BadLossInput(f"exclude_self needs the anchors as candidates: {len(anchors)} and {len(candidates)} rows")
     positive = anchor_person[:, None] == candidate_person[None]  # (A, N)
     negative = ~positive
-    if _both(anchor_domain, candidate_domain, "domain"):
-        own = anchor_domain[:, None] == candidate_domain[None]  # type: ignore[index]
+    domains = _both(anchor_domain, candidate_domain, "domain")
+    if domains is not None:
+        own = domains[0][:, None] == domains[1][None]
         positive, negative = positive & own, negative & own
     if exclude_self:
         positive = positive & others(anchors)
-    if _both(anchor_track, candidate_track, "track"):
-        elsewhere = positive & ~same_track(anchor_track, candidate_track)  # type: ignore[arg-type]
+    tracks = _both(anchor_track, candidate_track, "track")
+    if tracks is not None:
+        elsewhere = positive & ~same_track(*tracks)
         positive = torch.where(elsewhere.any(dim=1, keepdim=True), elsewhere, positive)
     return _hardest(anchors, candidates, positive, negative, margin)
 
@@ -129,7 +131,9 @@ def _hardest(anchors: Tensor, candidates: Tensor, positive: Tensor, negative: Te
     return (losses * whole).sum() / whole.sum().clamp(min=1)
 
 
-def _both(left: Tensor | None, right: Tensor | None, what: str) -> bool:
-    if (left is None) != (right is None):
+def _both(left: Tensor | None, right: Tensor | None, what: str) -> tuple[Tensor, Tensor] | None:
+    if left is not None and right is not None:
+        return left, right
+    if left is not None or right is not None:
         raise BadLossInput(f"a {what} was given for one side of the pairs only: give it for both, or for neither")
-    return left is not None
+    return None

@@ -71,6 +71,7 @@ class FinetuneLosses(Section):
     triplet: Weight = 1.0
     margin: Annotated[float, Field(gt=0, le=2)] = 0.3  # between distances of unit vectors
     propagation: Weight = 0.1  # TKP's feature propagation, image towards video
+    distances: Weight = 0.0  # TKP's distance propagation: not tried yet
     distil: Weight = 1.0  # relations of the teacher network
     distil_temperature: Annotated[float, Field(gt=0)] = 0.1
     regress: Weight = 1.0  # the teacher's vectors themselves, through a linear map

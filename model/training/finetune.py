@@ -17,7 +17,7 @@ from model.data.samplers import PersonSampler
 from model.layers.clip_layout import ClipLayout
 from model.layers.conv_stem import ConvStem
 from model.losses.identity import identity_loss
-from model.losses.propagation import feature_propagation
+from model.losses.propagation import distance_propagation, feature_propagation
 from model.losses.regression import direction_loss
 from model.losses.relational import neighbour_divergence
 from model.losses.triplet import four_pairings
@@ -122,6 +122,8 @@ class FinetuneModule(nn.Module):
             )
         if weights.propagation:
             losses["propagation"] = weights.propagation * feature_propagation(image, video[clip])
+        if weights.distances:
+            losses["distances"] = weights.distances * distance_propagation(image, video[clip])
         return losses
 
     def _frozen_blocks(self) -> list[nn.Module]:

@@ -19,11 +19,6 @@ def cosine_between(step: int, steps: int, first: float, last: float) -> float:
     return last + (first - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, steps))))
 
 
-def linear_to(step: int, first: float, last: float, over: int) -> float:
-    """From `first` to `last` in a straight line over `over` steps, and `last` from there on: teacher temperature."""
-    return last if step >= over else first + (last - first) * step / over
-
-
 def ema_decay(step: int, decay: float) -> float:
     """The decay of an average of weights, smaller in the first steps so that it forgets where they began."""
     return min(decay, (1 + step) / (10 + step))

@@ -43,12 +43,12 @@ def maps(pictures: Crops, out: Png, weights: OwnWeights = DEFAULT) -> None:
     """Attention of [CLS] and of each part query, over each picture."""
     import numpy as np
 
-    from model.evaluation.features import read_crop
+    from model.data.pack import read_picture
     from model.pictures.maps import attention_maps, draw_maps
 
     _check(out)
     network, _ = network_with(weights, settings_with())
-    crops = np.stack([read_crop(path, network.config.height, network.config.width) for path in pictures])
+    crops = np.stack([read_picture(path, network.config.height, network.config.width) for path in pictures])
     draw_maps(out, crops, attention_maps(network, crops), [path.name for path in pictures])
     typer.echo(f"{out}")
 

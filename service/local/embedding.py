@@ -1,7 +1,6 @@
 """Files to embeddings on this machine, without a service: decode, encode, one row a file."""
 
 import asyncio
-import csv
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from model.data.errors import DataError
+from model.data.manifest import read_rows
 from model.encoder import Embeddings, Encoder
 from service.decode.crops import Crops, CropSampling
 from service.decode.errors import MediaError
@@ -17,7 +18,6 @@ from service.decode.pool import DecoderPool
 from service.local.errors import BadInput
 from service.worker.encoding import Clip, clips_of, encode_clips, unit_mean
 
-MANIFEST_COLUMNS = ("path", "person_id", "camera_id")
 WINDOW_FILES = 64  # decoded ahead of the encoder; bounds the memory of crops that wait
 
 
@@ -93,31 +93,21 @@ def _encode(crops: Sequence[Crops], encoder: Encoder, batch_items: int) -> Embed
 
 
 def read_manifest(manifest: Path, root: Path) -> list[Source]:
-    """The inputs of a CSV with the columns path, person_id, camera_id[, track_id, frame]; every row is one.
+    """The inputs of a CSV as `model.data.manifest` reads it; every row is one.
 
     Raises:
         BadInput: the file or a column is missing, a row has no path, or its file is not there.
     """
     try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in MANIFEST_COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise BadInput(
-                    f"a manifest has the columns {','.join(MANIFEST_COLUMNS)}, and {manifest} lacks {missing}"
-                )
-            return [_source(root, row["path"], f"line {reader.line_num}") for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"the manifest {manifest} cannot be read: {error}") from error
-
-
-def _source(root: Path, name: str | None, row: str) -> Source:
-    if not name:
-        raise BadInput(f"every row of a manifest names a file, and {row} has no path")
-    path = root / name
-    if not path.is_file():
-        raise BadInput(f"{row} names {path}, which is not there: give the folder its paths start from with --root")
-    return Source(path, row)
+        rows = read_rows(manifest, root)
+    except DataError as error:
+        raise BadInput(str(error)) from error
+    for row in rows:
+        if not row.path.is_file():
+            raise BadInput(
+                f"{row.place} names {row.path}, which is not there: give the folder its paths start from with --root"
+            )
+    return [Source(row.path, row.place) for row in rows]
 
 
 def write_whole(array: Embeddings, out: Path) -> None:

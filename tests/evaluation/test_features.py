@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from model.data.errors import MissingData
+from model.data.pack import read_picture
 from model.data.records import Track
 from model.encoder import Clips, Embeddings, FrameMask
 from model.errors import BadEmbedding
-from model.evaluation.features import count_pictures, embed_tracks, read_crop
+from model.evaluation.features import count_pictures, embed_tracks
 from model.sampling import frame_indices
 from tests.worker.colour_encoder import SAMPLING, ColourEncoder
 
@@ -39,7 +40,7 @@ def literal(encoder: ColourEncoder, track: Track) -> np.ndarray:
     """The track's clips one by one, then the unit mean."""
     vectors = []
     for places in frame_indices(len(track.paths), SAMPLING):
-        clip = np.stack([read_crop(track.paths[place], 32, 16) for place in places])
+        clip = np.stack([read_picture(track.paths[place], 32, 16) for place in places])
         vectors.append(encoder.encode(clip[None], np.ones((1, len(places)), np.bool_))[0])
     mean = np.mean(vectors, axis=0)
     return np.asarray(mean / np.linalg.norm(mean))
@@ -77,8 +78,8 @@ def test_a_crop_is_resized_bilinearly_in_rgb(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(path)
     grey.save(grey_path)
     want = Image.fromarray(pixels).resize((16, 32), Image.Resampling.BILINEAR)
-    assert np.array_equal(read_crop(path, 32, 16), np.asarray(want))
-    crop = read_crop(grey_path, 32, 16)
+    assert np.array_equal(read_picture(path, 32, 16), np.asarray(want))
+    crop = read_picture(grey_path, 32, 16)
     assert crop.shape == (32, 16, 3) and (crop[..., 0] == crop[..., 2]).all()
 
 

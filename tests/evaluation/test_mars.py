@@ -10,7 +10,7 @@ from model.data.mars import Tracklet, read_tracklets
 from model.data.records import Dataset, Picture
 from model.evaluation.answers import answers_of
 from model.evaluation.metrics import rank
-from model.evaluation.protocols import Probe, ids_of, probe_of
+from model.evaluation.protocols import Probe, Protocol, ids_of, probe_of
 from tests.model.shared_files import shared_file
 
 
@@ -42,9 +42,9 @@ def vectors_of(probe: Probe) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(("protocol", "frames"), [("v2v", 2), ("i2v", 1)])
 def test_the_official_gallery_holds_the_queries_and_every_query_has_an_answer(
-    mars: Dataset, protocol: str, frames: int
+    mars: Dataset, protocol: Protocol, frames: int
 ) -> None:
-    probe = probe_of(mars, protocol)  # type: ignore[arg-type]
+    probe = probe_of(mars, protocol)
     assert (len(probe.queries), len(probe.gallery)) == (1_980, 11_310)  # 12,180 less 870 of junk
     assert {len(track.paths) for track in probe.queries} == {frames}
     query, gallery = vectors_of(probe)

@@ -123,7 +123,7 @@ def test_every_row_of_a_manifest_is_an_input(tmp_path: Path) -> None:
             "path,person_id,camera_id\na.png,1,c\nabsent.png,1,c\n",
             r"line 3 names .*absent\.png, which is not there.*--root",
         ),
-        ("path,person_id,camera_id\n,1,c\n", "line 2 has no path"),
+        ("path,person_id,camera_id\n,1,c\n", "line 2 of .* has no path"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_says_where(tmp_path: Path, text: str, message: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.training.schedules import cosine_between, ema_decay, linear_to, warmup_cosine
+from model.training.schedules import cosine_between, ema_decay, warmup_cosine
 
 
 def test_warm_up_rises_in_equal_steps_to_1_and_the_cosine_falls_from_there() -> None:
@@ -26,10 +26,6 @@ def test_it_never_leaves_its_bounds_and_falls_after_the_warm_up(steps: int, warm
 
 def test_cosine_between_two_values() -> None:
     assert [cosine_between(step, 4, 0.9, 1.0) for step in (0, 2, 4, 9)] == pytest.approx([0.9, 0.95, 1.0, 1.0])
-
-
-def test_a_straight_line() -> None:
-    assert [linear_to(step, 0.0, 1.0, 4) for step in (0, 1, 4, 9)] == pytest.approx([0.0, 0.25, 1.0, 1.0])
 
 
 def test_an_average_forgets_its_first_steps_sooner() -> None:

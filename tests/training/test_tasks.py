@@ -57,6 +57,11 @@ def test_a_fine_tuning_term_of_weight_0_is_left_out_and_the_others_stay(term: st
     assert names == {"identity", "triplet", "propagation", "distil", "regress"} - {term}
 
 
+def test_distances_are_propagated_where_asked() -> None:
+    task = finetune_task(finetune_config(losses={"distances": 1.0}))
+    assert "distances" in task.module(task.batch(0, 0, "cpu"))
+
+
 def test_without_a_teacher_nothing_is_distilled() -> None:
     task = finetune_task(finetune_config(), taught=False)
     assert set(task.module(task.batch(0, 0, "cpu"))) == {"identity", "triplet", "propagation"}
@@ -108,11 +113,7 @@ def test_masked_patches_are_a_part_of_some_pictures() -> None:
     share = hidden.float().mean(dim=1)
     assert set(share[share > 0].tolist()) <= {0.25, 0.375, 0.5}
     assert 0.35 < (share > 0).float().mean() < 0.65
-    assert not pretrain_task(replace_masks(0.0)).batch(0, 0, "cpu")["hidden"].any()
-
-
-def replace_masks(pictures: float):  # type: ignore[no-untyped-def]
-    return pretrain_config().model_copy(update={"masked_pictures": pictures})
+    assert not pretrain_task(pretrain_config(masked_pictures=0.0)).batch(0, 0, "cpu")["hidden"].any()
 
 
 def rank_1(network: Vills) -> float:
