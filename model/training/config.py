@@ -85,7 +85,7 @@ class FinetuneConfig(Section):
     sources: Annotated[list[Source], Field(min_length=1)]
     tracks: Positive = 2  # of a person in a batch
     frames: Positive = 4  # of a track, at most
-    teacher: str | None = None  # an encoder's name, onnx:FILE for example
+    teachers: list[str] = []  # encoders' names, onnx:FILE for example; they teach with one voice
     network: Network = Network()
     schedule: Schedule
     augment: Change = Change()

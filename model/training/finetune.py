@@ -15,7 +15,7 @@ from model.data.augment import AugmentPlan, augment
 from model.data.pack import Pixels
 from model.data.samplers import PersonSampler
 from model.layers.clip_layout import ClipLayout
-from model.layers.conv_stem import ConvStem
+from model.layers.stem import ConvStem
 from model.losses.identity import identity_loss
 from model.losses.propagation import distance_propagation, feature_propagation
 from model.losses.regression import direction_loss
@@ -89,8 +89,9 @@ class FinetuneModule(nn.Module):
         with torch.autocast(frames.device.type, torch.bfloat16):
             patches = network.trunk.patch_embed(network.normalise(frames))
             still = ClipLayout(torch.ones(len(frames), 1, dtype=torch.bool, device=frames.device))
-            image = network.frame_features(network.tokens_of(patches, still))
-            video = network.frame_features(network.tokens_of(patches, layout))
+            seen = network.without_time(patches)
+            image = network.frame_features(network.with_time(seen, still))
+            video = network.frame_features(network.with_time(seen, layout))
         return image.float(), layout.mean(video.float())
 
     def _supervised(self, both: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

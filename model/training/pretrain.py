@@ -13,8 +13,8 @@ from model.data.augment import AugmentPlan, augment
 from model.data.pack import Pixels
 from model.data.samplers import Draw, TrackSampler
 from model.layers.clip_layout import ClipLayout
-from model.layers.conv_stem import ConvStem
 from model.layers.prototype_head import PrototypeHead
+from model.layers.stem import ConvStem
 from model.losses.dino import dino_loss
 from model.losses.ibot import ibot_loss
 from model.losses.koleo import koleo

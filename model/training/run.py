@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from model.build import build_encoder
@@ -21,7 +22,7 @@ from model.training.errors import BadConfig
 from model.training.finetune import FinetuneData, FinetuneTask, TeacherVectors
 from model.training.loop import LoopPlan, train
 from model.training.pretrain import PretrainData, PretrainTask
-from model.training.start import network_config, starting_network
+from model.training.start import network_config, published_stem, starting_network
 from model.training.task import Task
 from model.vills.network import Vills
 from model.weights import Origin, save_weights
@@ -40,7 +41,7 @@ class RunPlace:
     cache: Path  # packed pictures and teachers' vectors
     data: Mapping[str, Path]  # folder of each data set
     weights: Path | None = None  # to start from
-    stem_weights: Path | None = None  # ImageNet's, for a network that starts anew
+    stem_weights: Path | None = None  # for a network that starts anew; otherwise those published for its stem
     pose: Path | None = None  # the pose network, for regions from body keypoints
     model_dir: Path | None = None  # where a teacher's ONNX file is looked up
     device: str = "cpu"
@@ -58,7 +59,7 @@ def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Pat
     with _ready(place):
         pictures = [_pictures(source, place.data) for source in config.sources]
         pack = _pack(pictures, config.network.height, config.network.width, place, progress)
-        teacher = _teacher(config, pictures, place, progress)
+        teacher = _teachers(config, pictures, place, progress)
         shares = [source.share for source in config.sources]
         sampler = PersonSampler(training_set(pictures), shares, config.tracks, config.frames, config.seed)
         task = FinetuneTask(_network(config, place), config, FinetuneData(pack.pixels, sampler, teacher))
@@ -89,7 +90,10 @@ def _ready(place: RunPlace) -> Iterator[None]:
 
 def _network(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Vills:
     shape = network_config(config.network)
-    return starting_network(shape, config.seed, weights=place.weights, stem_weights=place.stem_weights)
+    stem_weights = place.stem_weights
+    if place.weights is None and stem_weights is None:
+        stem_weights = published_stem(shape.stem, place.model_dir)
+    return starting_network(shape, config.seed, weights=place.weights, stem_weights=stem_weights)
 
 
 def _trained(task: Task, config: FinetuneConfig | PretrainConfig, place: RunPlace, progress: Progress) -> Path:
@@ -119,12 +123,17 @@ def _pack(
     return pack_pictures(paths, place.cache, height=height, width=width)
 
 
-def _teacher(
+def _teachers(
     config: FinetuneConfig, pictures: Sequence[Sequence[Picture]], place: RunPlace, progress: Progress
 ) -> TeacherVectors | None:
-    if config.teacher is None:
+    """What all teachers see, side by side, so that a cosine is the mean of theirs: (N, sum of Dt)."""
+    if not config.teachers:
         return None
-    encoder = build_encoder(config.teacher, device="cpu", threads=place.threads, model_dir=place.model_dir)
+    return np.hstack([_teacher(name, pictures, place, progress) for name in config.teachers])
+
+
+def _teacher(name: str, pictures: Sequence[Sequence[Picture]], place: RunPlace, progress: Progress) -> TeacherVectors:
+    encoder = build_encoder(name, device="cpu", threads=place.threads, model_dir=place.model_dir)
     sampling = encoder.card.sampling
     pack = _pack(pictures, sampling.height, sampling.width, place, progress)
     if rank() == 0:
@@ -173,6 +182,7 @@ def _told(step: Callable[[int], None]) -> Callable[[int, str], None]:
 
 def _origin(config: FinetuneConfig | PretrainConfig) -> Origin:
     names = ", ".join(source.data for source in config.sources)
-    teacher = config.teacher if isinstance(config, FinetuneConfig) else None
-    taught = f"; distilled from {Path(teacher.removeprefix('onnx:')).stem}" if teacher else ""
+    teachers = config.teachers if isinstance(config, FinetuneConfig) else []
+    stems = ", ".join(Path(teacher.removeprefix("onnx:")).stem for teacher in teachers)
+    taught = f"; distilled from {stems}" if stems else ""
     return Origin(trained=True, licence=RESEARCH_ONLY, training_data=f"{names}{taught}")

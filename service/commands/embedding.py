@@ -23,7 +23,8 @@ Manifest = Annotated[
 ]
 Root = Annotated[Path, typer.Option(help="Folder the paths of the manifest start from.")]
 Encoder = Annotated[
-    str | None, typer.Option(help="vills-light, vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]")
+    str | None,
+    typer.Option(help="vills-light, vills-mobile, vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]"),
 ]
 
 

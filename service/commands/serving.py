@@ -11,7 +11,8 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder of media, snapshots a
 Host = Annotated[str | None, typer.Option(help="Address the api listens on. [VILLS_HOST]")]
 Port = Annotated[int | None, typer.Option(help="Port the api listens on; 0 takes a free one. [VILLS_PORT]")]
 Encoder = Annotated[
-    str | None, typer.Option(help="vills-light, vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]")
+    str | None,
+    typer.Option(help="vills-light, vills-mobile, vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]"),
 ]
 NewSpace = Annotated[
     bool | None,

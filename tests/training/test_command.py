@@ -16,7 +16,7 @@ from service.commands.main import main
 CONFIG = """
 sources = [{ data = "csv", share = 3 }]
 frames = 2
-network = { encoder = "vills-light", height = 64, width = 32 }
+network = { encoder = "vills-mobile", height = 64, width = 32 }
 schedule = { steps = 3, warmup = 1 }
 """
 
@@ -79,7 +79,7 @@ def test_pre_trained_then_fine_tuned_weights_are_served(
         "--set",
         "network.width=64",
     )
-    encoder = build_encoder("vills-light", weights=drawn / "second" / "weights.safetensors", threads=1)
+    encoder = build_encoder("vills-mobile", weights=drawn / "second" / "weights.safetensors", threads=1)
     assert (encoder.card.trained, encoder.card.training_data) == (True, "csv")
     assert "research only" in encoder.card.licence
     assert (encoder.card.sampling.height, encoder.card.sampling.width) == (128, 64)

@@ -8,36 +8,20 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import mobilenet_v2
 
-STRIDE = 16
+from model.layers.stem import ConvStem
+
 CHANNELS = 320  # of the last inverted residual
 N_BLOCKS = 18  # all of MobileNetV2 but the 1x1 convolution before its classifier
 LAST_STRIDED = 14  # its stride is 1 here, so that a crop keeps a grid of H / 16 x W / 16 (Luo et al., 2019)
 
 
-class ConvStem(nn.Module):
-    """Takes the place of timm's `PatchEmbed`: (F, 3, H, W) -> (F, L, C), L = H / 16 * W / 16, row after row."""
+class MobileNetStem(ConvStem):
+    """MobileNetV2 without its head; see `ConvStem`."""
 
-    def __init__(
-        self, img_size: tuple[int, int], patch_size: int, in_chans: int, embed_dim: int, bias: bool = True, **_: Any
-    ) -> None:
-        """The signature is timm's; only what this stem can do is accepted.
-
-        Raises:
-            ValueError: another stride than 16, or pictures that are not RGB.
-        """
-        super().__init__()
-        if patch_size != STRIDE or in_chans != 3:
-            raise ValueError(f"this stem makes {STRIDE}-pixel tokens of RGB, not {patch_size} of {in_chans} channels")
-        self.grid_size = (img_size[0] // STRIDE, img_size[1] // STRIDE)
-        self.num_patches = self.grid_size[0] * self.grid_size[1]
-        self.blocks = mobilenet_v2(weights=None).features[:N_BLOCKS]
-        self.blocks[LAST_STRIDED].conv[1][0].stride = (1, 1)
-        self.proj = nn.Conv2d(CHANNELS, embed_dim, 1, bias=bias)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """(F, 3, H, W) -> (F, L, C)."""
-        tokens: Tensor = self.proj(self.blocks(frames)).flatten(2).transpose(1, 2)
-        return tokens
+    def __init__(self, **timm: Any) -> None:
+        blocks = mobilenet_v2(weights=None).features[:N_BLOCKS]
+        blocks[LAST_STRIDED].conv[1][0].stride = (1, 1)
+        super().__init__(blocks, CHANNELS, **timm)
 
     def fold(self) -> None:
         """Fold every batch norm into the convolution before it: the same arithmetic in fewer steps, for inference only.

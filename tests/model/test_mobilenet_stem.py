@@ -5,18 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.layers.conv_stem import ConvStem, load_imagenet
+from model.layers.mobilenet_stem import MobileNetStem, load_imagenet
 from model.vills.config import CONFIGS
 from model.vills.network import Vills
 from model.vills.resizing import POSITIONS, resized
 from model.vills.seeding import seeded_network
 
-LIGHT = replace(CONFIGS["vills-light"], height=64, width=32)
+LIGHT = replace(CONFIGS["vills-mobile"], height=64, width=32)
 
 
-def a_stem() -> ConvStem:
+def a_stem() -> MobileNetStem:
     torch.manual_seed(4)
-    stem = ConvStem((64, 32), 16, 3, 24).eval()
+    stem = MobileNetStem(img_size=(64, 32), patch_size=16, in_chans=3, embed_dim=24).eval()
     for module in stem.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(std=0.1)  # type: ignore[union-attr]
@@ -44,7 +44,7 @@ def test_folding_changes_the_arithmetic_and_not_the_result() -> None:
 
 
 def test_imagenet_weights_are_matched_in_order_whatever_their_names() -> None:
-    source, target = a_stem(), ConvStem((64, 32), 16, 3, 24)
+    source, target = a_stem(), MobileNetStem(img_size=(64, 32), patch_size=16, in_chans=3, embed_dim=24)
     named = {f"any.{place}": tensor for place, tensor in enumerate(source.blocks.state_dict().values()) if tensor.ndim}
     load_imagenet(target, named | {"classifier": torch.zeros(3)})
     for (name, want), got in zip(source.blocks.state_dict().items(), target.blocks.state_dict().values(), strict=True):
@@ -61,7 +61,7 @@ def test_weights_of_another_network_are_refused() -> None:
 
 def test_another_stride_is_refused() -> None:
     with pytest.raises(ValueError, match="16-pixel tokens of RGB, not 8 of 3 channels"):
-        ConvStem((64, 32), 8, 3, 24)
+        MobileNetStem(img_size=(64, 32), patch_size=8, in_chans=3, embed_dim=24)
 
 
 def test_weights_of_one_size_start_a_network_of_another() -> None:

@@ -1,0 +1,110 @@
+"""OSNet x0.25 (Zhou et al., ICCV 2019) to stride 16 as a stem: small, and made for telling persons apart.
+
+Batch norms are folded into the convolutions before them, as published networks for inference have them: their
+statistics stay what they were. Every picture is normalised by its own mean and deviation first, which takes off most of
+what is a camera's and not a person's.
+"""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.layers.stem import ConvStem
+
+CHANNELS = (16, 64, 96, 128)  # after the first convolution and after each stage
+STREAMS = 4  # of a block: t convolutions deep, t = 1 .. 4, so that it sees four scales
+GATE_REDUCTION = 16
+
+
+class OsnetStem(ConvStem):
+    """OSNet x0.25 without its head; see `ConvStem`."""
+
+    def __init__(self, **timm: Any) -> None:
+        narrow, first, second, third = CHANNELS
+        blocks = nn.Sequential(
+            Entry(narrow),
+            OmniScaleBlock(narrow, first),
+            OmniScaleBlock(first, first),
+            Transition(first),
+            OmniScaleBlock(first, second),
+            OmniScaleBlock(second, second),
+            Transition(second),
+            OmniScaleBlock(second, third),
+            OmniScaleBlock(third, third),
+        )
+        super().__init__(blocks, third, **timm)
+
+
+class Entry(nn.Module):
+    """Pixels to stride 4: (F, 3, H, W) -> (F, C, H / 4, W / 4)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.pixels = nn.GroupNorm(1, 3)  # one group: over the whole picture
+        self.conv = nn.Conv2d(3, channels, 7, stride=2, bias=False)
+        self.norm = nn.GroupNorm(1, channels)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        # An odd rest of padding goes below and to the right.
+        x = self.conv(F.pad(self.pixels(frames), (2, 3, 2, 3)))
+        return F.max_pool2d(F.pad(F.relu(self.norm(x)), (0, 1, 0, 1)), 3, 2)
+
+
+class Transition(nn.Module):
+    """Halves height and width."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(F.relu(self.conv(x)), 2)
+
+
+class OmniScaleBlock(nn.Module):
+    """A bottleneck of four streams of growing depth, weighed per channel by one gate they share, and added up."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        middle = out // 4
+        self.reduce = nn.Conv2d(channels, middle, 1)
+        self.streams = nn.ModuleList(
+            nn.Sequential(*(LightConv(middle) for _ in range(depth))) for depth in range(1, STREAMS + 1)
+        )
+        self.gate = Gate(middle)
+        self.expand = nn.Conv2d(middle, out, 1)
+        self.shortcut = nn.Identity() if channels == out else nn.Conv2d(channels, out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(F, channels, h, w) -> (F, out, h, w)."""
+        reduced = F.relu(self.reduce(x))
+        seen = sum(self.gate(stream(reduced)) for stream in self.streams)
+        return F.relu(self.expand(seen) + self.shortcut(x))
+
+
+class LightConv(nn.Module):
+    """A convolution over channels, then one over space."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.point = nn.Conv2d(channels, channels, 1, bias=False)
+        self.depth = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.depth(self.point(x)))
+
+
+class Gate(nn.Module):
+    """Weighs each channel by what the whole map shows."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(channels // GATE_REDUCTION, 1)
+        self.squeeze = nn.Conv2d(channels, hidden, 1)
+        self.excite = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean((2, 3), keepdim=True)
+        weighed: Tensor = x * self.excite(F.relu(self.squeeze(mean))).sigmoid()
+        return weighed
