@@ -82,8 +82,8 @@ class Vills(nn.Module):
         and as parts of clips.
         """
         x: Tensor = self.trunk.norm_pre(self.trunk._pos_embed(patches))  # (F, 1 + L, C)
-        x = self.trunk.blocks[: self._first_adapter](x)
-        return x
+        tokens: Tensor = self.trunk.blocks[: self._first_adapter](x)
+        return tokens
 
     def with_time(self, x: Tensor, layout: ClipLayout) -> Tensor:
         """What `without_time` gives through the rest of the trunk: (F, 1 + L, C), same shape out."""
