@@ -42,6 +42,7 @@ class Network(Section):
     encoder: str = "vills-light"
     height: Positive = 256
     width: Positive = 128
+    adapters: bool = True  # temporal adapters; without them a clip is the average of its frames
     frozen_blocks: Annotated[int, Field(ge=0, le=18)] = 0  # of a convolutional stem, from the pixels on
     stem_scale: Part = 0.5  # of the learning rate, for the stem
     drop_path: Part = 0.1
@@ -130,18 +131,18 @@ class PretrainConfig(Section):
     losses: PretrainLosses = PretrainLosses()
 
 
-Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
+Config = TypeVar("Config", bound=Section)
 
 
-def read_config(name: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+def read_config(name: str, changes: dict[str, Any] | None = None, *, folder: str = "configs") -> dict[str, Any]:
     """The values of a configuration: a file, or the name of one that comes with the product.
 
-    changes: values that take the place of the file's, by dotted name.
+    changes: values in place of the file's, by dotted name. folder: of the package, where names are looked up.
 
     Raises:
         BadConfig: no such file or name, or not TOML.
     """
-    shipped = resources.files("model") / "configs"
+    shipped = resources.files("model") / folder
     path = Path(name)
     try:
         text = path.read_text() if path.suffix == ".toml" else (shipped / f"{name}.toml").read_text()

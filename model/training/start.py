@@ -32,8 +32,14 @@ def network_config(network: Network) -> VillsConfig:
         BadConfig: a size the network cannot have.
     """
     try:
+        config = find_config(network.encoder)
         return replace(
-            find_config(network.encoder), height=network.height, width=network.width, drop_path=network.drop_path
+            config,
+            height=network.height,
+            width=network.width,
+            drop_path=network.drop_path,
+            # The last of every `adapter_every` blocks has an adapter: of more than there are, none.
+            adapter_every=config.adapter_every if network.adapters else config.depth + 1,
         )
     except ValueError as error:
         raise BadConfig(f"network: {error}") from error

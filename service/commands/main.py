@@ -14,6 +14,7 @@ import typer
 from service.commands import (
     benchmark,
     checking,
+    comparing,
     demonstration,
     embedding,
     evaluating,
@@ -41,6 +42,7 @@ app.command()(gallery.add)
 app.command()(gallery.query)
 app.command()(embedding.embed)
 app.command()(evaluating.evaluate)
+app.command()(comparing.compare)
 app.command()(tracking.tracks)
 app.command()(exporting.export)
 app.add_typer(training.app, name="train")

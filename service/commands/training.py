@@ -58,7 +58,7 @@ def finetune(
     from service.commands.progress import counted
 
     values = checked(FinetuneConfig, read_config(config, _changes(change)), config)
-    _say(run(values, _place(out, data, cache, weights, stem_weights, stop_after), counted), out)
+    _say(run(values, run_place(out, data, cache, weights, stem_weights, stop_after), counted), out)
 
 
 @app.command()
@@ -79,7 +79,7 @@ def pretrain(
     from service.commands.progress import counted
 
     values = checked(PretrainConfig, read_config(config, _changes(change)), config)
-    place = replace(_place(out, data, cache, weights, stem_weights, stop_after), pose=pose)
+    place = replace(run_place(out, data, cache, weights, stem_weights, stop_after), pose=pose)
     _say(run(values, place, counted), out)
 
 
@@ -87,7 +87,7 @@ def _say(written: Path, out: Path) -> None:
     typer.echo(f"weights written to {written}" if written.exists() else f"stopped; run again to go on in {out}")
 
 
-def _place(
+def run_place(
     out: Path, data: list[str], cache: Path | None, weights: Path | None, stem: Path | None, stop_after: int | None
 ) -> "RunPlace":
     import os

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from model.build import build_encoder
 from model.weights import load_weights
 from service.commands.main import main
+from tests.training.drawn import draw_people
 
 CONFIG = """
 sources = [{ data = "csv", share = 3 }]
@@ -23,19 +23,8 @@ schedule = { steps = 3, warmup = 1 }
 
 @pytest.fixture
 def drawn(tmp_path: Path) -> Path:
-    """Four persons before two cameras, three pictures each, and a configuration to train on them."""
-    rng = np.random.default_rng(2)
-    folder = tmp_path / "people"
-    folder.mkdir()
-    lines = ["path,person_id,camera_id,track_id,frame"]
-    for person in range(4):
-        colour = rng.integers(40, 215, 3)
-        for camera in range(2):
-            for frame in range(3):
-                file = f"{person}-{camera}-{frame}.png"
-                Image.fromarray((colour + rng.integers(-30, 30, (40, 20, 3))).astype(np.uint8)).save(folder / file)
-                lines.append(f"{file},p{person},{camera},{person}{camera},{frame}")
-    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    """Four persons, and configurations to train on them."""
+    draw_people(tmp_path / "people")
     (tmp_path / "tiny.toml").write_text(CONFIG)
     (tmp_path / "self.toml").write_text(CONFIG + "prototypes = 32\n[regions]\npoints = 4\n")
     return tmp_path

@@ -9,7 +9,8 @@ from model.training.config import FinetuneConfig, PretrainConfig, checked, read_
 from model.training.errors import BadConfig
 from model.training.start import network_config
 
-SHIPPED = sorted(file.name.removesuffix(".toml") for file in (resources.files("model") / "configs").iterdir())
+FILES = (file.name for file in (resources.files("model") / "configs").iterdir())
+SHIPPED = sorted(name.removesuffix(".toml") for name in FILES if name.endswith(".toml"))
 LEAST = {"sources": [{"data": "market1501", "share": 8}], "schedule": {"steps": 10}}
 
 
