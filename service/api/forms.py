@@ -121,7 +121,11 @@ class QueryForm(AnyForm):
     from_ms: Moment | None = Field(None, alias="from", description="tracks that end after this time")
     to_ms: Moment | None = Field(None, alias="to", description="tracks that begin before this time")
     tags: Tags = Field(default_factory=dict, description="all of these must match")
-    min_score: Score | None = Field(None, description="leave out hits below it")
+    min_score: Score | None = Field(
+        None,
+        description="leave out hits below it; by default those of a confidence below 1/2, where the weights carry a "
+        "calibration, and none where they carry none; -1 leaves out none",
+    )
     min_version: Version | None = Field(None, description="gallery version the answer must include")
 
     @model_validator(mode="after")

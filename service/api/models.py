@@ -180,4 +180,5 @@ class Version(Model):
     status: Literal["trained", "untrained"] | None
     licence: str | None
     training_data: str | None
+    min_score: float | None = Field(description="what queries leave out hits below when they do not say")
     warnings: list[str]

@@ -11,7 +11,9 @@ import structlog
 from starlette.requests import Request
 
 from index.records.queries import QueryTask
+from index.space import Space
 from service.api.board import Board
+from service.api.calibration import usual_min_score
 from service.api.clock import ServerClock
 from service.api.forms import QueryForm
 from service.api.presence import while_present
@@ -72,13 +74,13 @@ class Searcher:
         visit = visit_of(request.scope)
         crops_key = await self._store_crops(visit.reserved, question.crops)
         try:
-            payload = await self._ask(request, records, self._task(visit.reserved, crops_key, question))
+            payload = await self._ask(request, records, self._task(visit.reserved, crops_key, question, records.space))
         finally:
             if crops_key is not None:
                 await self._call_media(self._media.delete, crops_key)
         return await self._body(visit, records, question, payload)
 
-    def _task(self, query_id: str, crops_key: str | None, question: Question) -> QueryTask:
+    def _task(self, query_id: str, crops_key: str | None, question: Question, space: Space) -> QueryTask:
         form = question.form
         return QueryTask(
             id=query_id,
@@ -89,7 +91,7 @@ class Searcher:
             vector=question.vector,
             k=form.k,
             filter=form.filter(exclude_item=question.exclude_item),
-            min_score=form.min_score,
+            min_score=usual_min_score(space) if form.min_score is None else form.min_score,
             min_version=form.min_version,
             deadline_ms=self._clock.now_ms() + int(self._deadline_s * 1000),
         )

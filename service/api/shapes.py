@@ -1,11 +1,11 @@
 """Records as the api shows them: plain dictionaries, in step with `models` (a test compares them)."""
 
-import math
 from typing import Any
 
 from index.records.items import Item, Track
 from index.records.job import Job
 from index.space import Space
+from service.api.calibration import confidence
 from service.api.times import show_time
 
 FOLDER = {"video": "videos", "image": "images"}
@@ -73,15 +73,6 @@ def show_hit(track: Track, score: float, space: Space) -> dict[str, Any]:
         "thumbnail": f"/gallery/tracks/{track.id}/thumbnail",
         "media": f"/gallery/{FOLDER[track.kind]}/{track.item_id}/media",
     }
-
-
-def confidence(score: float, space: Space) -> float | None:
-    """Calibrated probability in [0, 1] that both are one person; None when the weights carry no calibration."""
-    if space.calibration is None:
-        return None
-    midpoint, slope = space.calibration
-    # tanh does not overflow where exp does.
-    return 0.5 * (1 + math.tanh(0.5 * slope * (score - midpoint)))
 
 
 def show_job(job: Job) -> dict[str, Any]:

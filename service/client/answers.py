@@ -142,6 +142,7 @@ class Version:
     trained: bool | None = None
     licence: str | None = None
     training_data: str | None = None
+    min_score: float | None = None  # queries that say nothing leave out hits below it
 
 
 @dataclass(frozen=True, slots=True)

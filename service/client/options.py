@@ -30,7 +30,8 @@ class Filters(TypedDict, total=False):
 
 
 class QueryOptions(Filters, total=False):
-    """`k` hits at most (10), out of `target` (`all`: both kinds), none below `min_score`.
+    """`k` hits at most (10), out of `target` (`all`: both kinds), none below `min_score` (by default the
+    service's own, `Version.min_score`; -1 shows all).
 
     `box` cuts the person out of the picture first. `min_version` waits for that `gallery_version`.
     """

@@ -17,7 +17,12 @@ Target = Annotated[Literal["videos", "images", "all"], typer.Option(help="Kind o
 Cameras = Annotated[list[str] | None, typer.Option("--camera", help="Only these cameras; may be given several times.")]
 From = Annotated[str | None, typer.Option("--from", help="Only what was seen at or after this time.")]
 To = Annotated[str | None, typer.Option("--to", help="Only what was seen before this time.")]
-MinScore = Annotated[float | None, typer.Option(min=-1, max=1, help="Nothing below this score.")]
+MinScore = Annotated[
+    float | None,
+    typer.Option(
+        min=-1, max=1, help="Nothing below this score; -1 shows all. By default the encoder's calibrated threshold."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 
 
@@ -78,4 +83,6 @@ def query(
     with connect(url, key_file) as client:
         answer = ask(client, found.files, options)
     typer.echo(as_json(answer) if json else as_table(answer))
+    if not answer.hits and min_score is None and not json:
+        typer.echo("nothing is likely enough; --min-score -1 shows unlikely hits, too")
     raise typer.Exit(found.exit_code)

@@ -139,6 +139,7 @@ def _ask(client: VillsClient, filled: Filled, query: Sample, gallery: Kind) -> A
         "k": min(MOST_HITS, sum(sample.kind == gallery for sample in filled.items.values())),
         "target": "videos" if gallery == "video" else "images",
         "tags": {RUN_TAG: filled.run},
+        "min_score": -1.0,  # whole rankings are judged
         "min_version": filled.version,
         "camera_ids": others if len(others) <= MOST_CAMERAS else (),
     }

@@ -36,7 +36,6 @@ SPACE = Space(
     trained=False,
     licence="Apache-2.0",
     training_data="none",
-    calibration=(0.5, 8.0),
 )
 Vector = npt.NDArray[np.float32]
 

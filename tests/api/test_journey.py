@@ -20,6 +20,6 @@ async def test_an_upload_is_found_by_a_picture_and_by_a_clip(gallery: Api) -> No
     hit = by_picture.json()["hits"][0]
     assert hit["start"] == "2026-05-04T08:30:00.000Z"
     assert hit["camera_id"] == "door"
-    assert 0.9 < hit["confidence"] <= 1
+    assert hit["confidence"] is None  # this space has no calibration
     assert (await gallery.http.get(hit["thumbnail"])).headers["content-type"] == "image/jpeg"
     assert (await gallery.http.get(hit["media"])).content == uploaded

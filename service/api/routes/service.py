@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, Response
 from index.errors import NoSpace
 from service.api import models
 from service.api.answers import Json
+from service.api.calibration import usual_min_score
 from service.api.docs_page import POLICY, docs_page
 from service.api.parts import PartsOf
 from service.api.readiness import look
@@ -60,6 +61,7 @@ async def version(parts: PartsOf) -> Response:
             "status": "trained" if space.trained else "untrained",
             "licence": space.licence,
             "training_data": space.training_data,
+            "min_score": usual_min_score(space),
             "warnings": warnings,
         }
     )
