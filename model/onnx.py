@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from model.encoder import Clips, Embeddings, Encoder, EncoderCard, FrameMask
@@ -37,7 +38,8 @@ class OnnxEncoder(Encoder):
 
 def _card(path: Path, feed: Feed) -> EncoderCard:
     sampling = Sampling(feed.frames, feed.height, feed.width, feed.max_clips)
-    digest = hashlib.sha256(repr((feed, sampling)).encode())
+    # A calibration says what scores mean and moves no vector, so it may change without a new space.
+    digest = hashlib.sha256(repr((replace(feed, calibration=None), sampling)).encode())
     digest.update(path.read_bytes())
     return EncoderCard(
         name="onnx-" + re.sub(r"[^a-z0-9.-]", "-", path.stem.lower()),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -47,16 +47,21 @@ def save_weights(path: Path, network: Vills, origin: Origin, *, half: bool = Fal
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     if half:
         tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
-    header = {
-        "config": network.config.to_json(),
-        "trained": json.dumps(origin.trained),
-        "licence": origin.licence,
-        "training_data": origin.training_data,
-        "calibration": json.dumps(origin.calibration),
-    }
-    beside = path.with_name(path.name + ".part")
-    save_file(tensors, beside, metadata=header)
-    beside.replace(path)
+    _save_whole(path, tensors, _header(network.config, origin))
+
+
+def write_calibration(path: Path, calibration: tuple[float, float]) -> None:
+    """Put a calibration (midpoint, slope) into the header of the weights `path`, whole or not at all.
+
+    Every tensor stays as it is, to the bit, and so does the fingerprint: what was indexed stays comparable.
+
+    Raises:
+        WeightsMismatch: as `load_weights`.
+    """
+    weights = load_weights(path)
+    with safe_open(path, framework="pt") as file:  # as stored: float16 stays float16
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    _save_whole(path, tensors, _header(weights.config, replace(weights.origin, calibration=calibration)))
 
 
 def load_weights(path: Path) -> Weights:
@@ -114,6 +119,22 @@ def digest_tensors(tensors: Mapping[str, Tensor]) -> bytes:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.numpy().tobytes())
     return digest.digest()
+
+
+def _header(config: VillsConfig, origin: Origin) -> dict[str, str]:
+    return {
+        "config": config.to_json(),
+        "trained": json.dumps(origin.trained),
+        "licence": origin.licence,
+        "training_data": origin.training_data,
+        "calibration": json.dumps(origin.calibration),
+    }
+
+
+def _save_whole(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    beside = path.with_name(path.name + ".part")
+    save_file(tensors, beside, metadata=header)
+    beside.replace(path)
 
 
 def _widen(tensor: Tensor) -> Tensor:

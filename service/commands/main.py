@@ -13,6 +13,7 @@ import typer
 
 from service.commands import (
     benchmark,
+    calibrating,
     checking,
     comparing,
     demonstration,
@@ -42,6 +43,7 @@ app.command()(gallery.add)
 app.command()(gallery.query)
 app.command()(embedding.embed)
 app.command()(evaluating.evaluate)
+app.command()(calibrating.calibrate)
 app.command()(comparing.compare)
 app.command()(tracking.tracks)
 app.command()(exporting.export)
