@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.training.errors import BadConfig
 
@@ -33,6 +33,7 @@ class Schedule(Section):
     warmup: Annotated[int, Field(ge=0)] = 200
     last_lr: Part = 0.01  # at the end, as a part of lr
     accumulate: Positive = 1
+    sharded: bool = False  # over the processes of torchrun (FSDP) instead of a copy in each (DDP): for vills-base
     clip: Annotated[float, Field(gt=0)] = 5.0
     weight_decay: Weight = 0.05
     average: Part = 0.999  # decay of the average of the weights, which is what is kept
@@ -42,6 +43,10 @@ class Network(Section):
     encoder: str = "vills-light"
     height: Positive = 256
     width: Positive = 128
+    patch: Positive | None = None  # pixels; this and the next three are the encoder's own where nothing is said
+    depth: Positive | None = None
+    adapter_every: Positive | None = None
+    frames: Positive | None = None  # T of a full clip at inference
     adapters: bool = True  # temporal adapters; without them a clip is the average of its frames
     frozen_blocks: Annotated[int, Field(ge=0, le=18)] = 0  # of a convolutional stem, from the pixels on
     stem_scale: Part = 0.5  # of the learning rate, for the stem
@@ -86,11 +91,22 @@ class FinetuneConfig(Section):
     sources: Annotated[list[Source], Field(min_length=1)]
     tracks: Positive = 2  # of a person in a batch
     frames: Positive = 4  # of a track, at most
+    images: bool = True  # learn from every frame as an image, too; without, from clips alone
     teachers: list[str] = []  # encoders' names, onnx:FILE for example; they teach with one voice
     network: Network = Network()
     schedule: Schedule
     augment: Change = Change()
     losses: FinetuneLosses = FinetuneLosses()
+
+    @model_validator(mode="after")
+    def _images_are_there_for_those_who_need_them(self) -> "FinetuneConfig":
+        wanting = [name for name in ("propagation", "distances") if getattr(self.losses, name)]
+        wanting += ["teachers"] if self.teachers else []
+        if wanting and not self.images:
+            raise ValueError(
+                f"{', '.join(wanting)} look at images, and images is false: set them to 0 (teachers to [])"
+            )
+        return self
 
 
 class PretrainLosses(Section):

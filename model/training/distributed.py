@@ -8,6 +8,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from model.training.sharding import shard
+
 
 @contextmanager
 def process_group(device: str) -> Iterator[None]:
@@ -34,12 +36,17 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def shared(module: nn.Module, device: str) -> nn.Module:
-    """The module whose gradients are averaged over all processes, and whose batch norms see all their rows."""
+def spread(module: nn.Module, device: str, *, sharded: bool) -> nn.Module:
+    """The module whose gradients are averaged over all processes, and whose batch norms see all their rows (CUDA).
+
+    Every process holds all parameters (DDP), or a part of each (`sharded`, FSDP).
+    """
     if world_size() == 1:
         return module
     if device == "cuda":
         module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+    if sharded:
+        return shard(module)
     return DistributedDataParallel(module, find_unused_parameters=True)
 
 

@@ -56,6 +56,7 @@ class FinetuneModule(nn.Module):
         self.regressor = nn.Linear(dimension, teacher_size) if teacher_size else None
         self.register_buffer("domain_of_person", domain_of_person)
         self._losses = config.losses
+        self._images = config.images
         self._frozen = config.network.frozen_blocks
         for block in self._frozen_blocks():
             block.requires_grad_(False)
@@ -84,19 +85,24 @@ class FinetuneModule(nn.Module):
         return losses
 
     def features(self, frames: Tensor, layout: ClipLayout) -> tuple[Tensor, Tensor]:
-        """Every frame as an image, (F, D), and every clip, (B, D), of frames (F, 3, H, W): one pass of the stem."""
+        """Every frame as an image, (F, D), and every clip, (B, D), of frames (F, 3, H, W): one pass of the stem.
+
+        Without images there are none, (0, D).
+        """
         network = self.network
         with torch.autocast(frames.device.type, torch.bfloat16):
             patches = network.trunk.patch_embed(network.normalise(frames))
-            still = ClipLayout(torch.ones(len(frames), 1, dtype=torch.bool, device=frames.device))
             seen = network.without_time(patches)
-            image = network.frame_features(network.with_time(seen, still))
             video = network.frame_features(network.with_time(seen, layout))
+            if not self._images:
+                return video[:0].float(), layout.mean(video.float())
+            still = ClipLayout(torch.ones(len(frames), 1, dtype=torch.bool, device=frames.device))
+            image = network.frame_features(network.with_time(seen, still))
         return image.float(), layout.mean(video.float())
 
     def _supervised(self, both: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Losses that know who is who, of images and clips behind the neck, (F + B, D)."""
-        weights, clip = self._losses, batch["clip"]
+        weights, clip = self._losses, batch["clip"] if self._images else batch["clip"][:0]
         # Triplets and propagation compare what retrieval compares. Before the neck, without unit length, shrinking all
         # features was the easiest way to a smaller loss, and took the first hundreds of steps.
         unit = F.normalize(both, dim=1)

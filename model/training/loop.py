@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from model.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.training.distributed import rank, shared, wait_for_all
+from model.training.distributed import rank, spread, wait_for_all
 from model.training.errors import Diverged
 from model.training.record import append_metrics, forget_metrics_from, write_provenance
 from model.training.schedules import warmup_cosine
+from model.training.sharding import load_whole_state, whole_state, whole_tensor
 from model.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class LoopPlan:
     device: str  # cpu or cuda
     last_lr: float = 0.0  # at the end, as a part of `lr`
     accumulate: int = 1  # batches a step
+    sharded: bool = False  # over the processes, where there are several
     clip: float = 5.0  # gradients' norm at most
     log_every: int = 20
     save_every_s: float = 300.0
@@ -49,9 +51,10 @@ def train(task: Task, plan: LoopPlan, folder: Path, config: str, tell: Callable[
         BadCheckpoint: the folder holds a checkpoint that cannot be used.
     """
     task.module.to(plan.device)
+    # Sharding changes the parameters themselves, so the optimiser comes after it.
+    model = spread(task.module, plan.device, sharded=plan.sharded)
     optimiser = task.optimiser()
     first = _resume(task, optimiser, folder, config)
-    model = shared(task.module, plan.device)
     last = plan.steps if plan.stop_after is None else min(plan.steps, first + plan.stop_after)
     meter, saved_at = _Meter(), time.monotonic()
     with _Batches(task, plan, first, last) as batches:
@@ -76,8 +79,7 @@ def _resume(task: Task, optimiser: Optimizer, folder: Path, config: str) -> int:
         if rank() == 0:
             write_provenance(folder, config)
         return 0
-    task.module.load_state_dict(checkpoint.module)
-    optimiser.load_state_dict(checkpoint.optimiser)
+    load_whole_state(task.module, optimiser, checkpoint.module, checkpoint.optimiser)
     if rank() == 0:
         forget_metrics_from(folder, checkpoint.step + 1)
     logger.info("resumed from step %d", checkpoint.step)
@@ -85,8 +87,9 @@ def _resume(task: Task, optimiser: Optimizer, folder: Path, config: str) -> int:
 
 
 def _save(task: Task, optimiser: Optimizer, folder: Path, config: str, step: int) -> None:
+    module, steps = whole_state(task.module, optimiser)
     if rank() == 0:
-        save_checkpoint(folder, Checkpoint(step, config, task.module.state_dict(), optimiser.state_dict()))
+        save_checkpoint(folder, Checkpoint(step, config, module, steps))
     wait_for_all()
 
 
@@ -114,7 +117,7 @@ def _step(
             part = 1.0 if not name else 1 / plan.accumulate
             figures[key] = figures.get(key, 0.0) + float(loss.detach()) * part
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    figures["gradient"] = float(nn.utils.clip_grad_norm_(parameters, plan.clip))
+    figures["gradient"] = float(whole_tensor(nn.utils.clip_grad_norm_(parameters, plan.clip)).detach())
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     task.after_step(step)

@@ -22,6 +22,7 @@ from model.training.errors import BadConfig
 from model.training.finetune import FinetuneData, FinetuneTask, TeacherVectors
 from model.training.loop import LoopPlan, train
 from model.training.pretrain import PretrainData, PretrainTask
+from model.training.sharding import whole_network
 from model.training.start import network_config, published_stem, starting_network
 from model.training.task import Task
 from model.vills.network import Vills
@@ -100,8 +101,10 @@ def _trained(task: Task, config: FinetuneConfig | PretrainConfig, place: RunPlac
     """Run the loop; when its last step is done, the weights are written."""
     with progress("training", config.schedule.steps) as step:
         done = train(task, _plan(config, place), place.out, config.model_dump_json(), _told(step))
-    if rank() == 0 and done == config.schedule.steps:
-        save_weights(place.out / WEIGHTS, task.kept, _origin(config), half=True)
+    if done == config.schedule.steps:
+        kept = whole_network(task.kept)
+        if rank() == 0:
+            save_weights(place.out / WEIGHTS, kept, _origin(config), half=True)
     return place.out / WEIGHTS
 
 
@@ -162,6 +165,7 @@ def _plan(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> LoopPlan:
         warmup=schedule.warmup,
         last_lr=schedule.last_lr,
         accumulate=schedule.accumulate,
+        sharded=schedule.sharded,
         clip=schedule.clip,
         seed=config.seed,
         device=place.device,

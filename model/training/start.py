@@ -32,14 +32,18 @@ def network_config(network: Network) -> VillsConfig:
         BadConfig: a size the network cannot have.
     """
     try:
-        config = find_config(network.encoder)
+        own = find_config(network.encoder)
+        depth, adapter_every = network.depth or own.depth, network.adapter_every or own.adapter_every
         return replace(
-            config,
+            own,
             height=network.height,
             width=network.width,
             drop_path=network.drop_path,
+            patch=network.patch or own.patch,
+            frames=network.frames or own.frames,
+            depth=depth,
             # The last of every `adapter_every` blocks has an adapter: of more than there are, none.
-            adapter_every=config.adapter_every if network.adapters else config.depth + 1,
+            adapter_every=adapter_every if network.adapters else depth + 1,
         )
     except ValueError as error:
         raise BadConfig(f"network: {error}") from error
