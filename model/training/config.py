@@ -33,6 +33,7 @@ class Schedule(Section):
     warmup: Annotated[int, Field(ge=0)] = 200
     last_lr: Part = 0.01  # at the end, as a part of lr
     accumulate: Positive = 1
+    compile: bool = False  # the transformer blocks (torch.compile): pays on a GPU, and on CPUs only in long runs
     sharded: bool = False  # over the processes of torchrun (FSDP) instead of a copy in each (DDP): for vills-base
     clip: Annotated[float, Field(gt=0)] = 5.0
     weight_decay: Weight = 0.05

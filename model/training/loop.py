@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -34,6 +35,7 @@ class LoopPlan:
     last_lr: float = 0.0  # at the end, as a part of `lr`
     accumulate: int = 1  # batches a step
     sharded: bool = False  # over the processes, where there are several
+    compile: bool = False  # the transformer blocks
     clip: float = 5.0  # gradients' norm at most
     log_every: int = 20
     save_every_s: float = 300.0
@@ -51,6 +53,8 @@ def train(task: Task, plan: LoopPlan, folder: Path, config: str, tell: Callable[
         BadCheckpoint: the folder holds a checkpoint that cannot be used.
     """
     task.module.to(plan.device)
+    if plan.compile:
+        compile_blocks(task.module)
     # Sharding changes the parameters themselves, so the optimiser comes after it.
     model = spread(task.module, plan.device, sharded=plan.sharded)
     optimiser = task.optimiser()
@@ -71,6 +75,12 @@ def train(task: Task, plan: LoopPlan, folder: Path, config: str, tell: Callable[
                 _save(task, optimiser, folder, config, done)
                 saved_at = time.monotonic()
     return last
+
+
+def compile_blocks(module: nn.Module) -> None:
+    """Compile every transformer block, in place: all share one compiled form. State and names stay as they are."""
+    for block in [each for each in module.modules() if isinstance(each, Block)]:
+        block.compile(dynamic=True)
 
 
 def _resume(task: Task, optimiser: Optimizer, folder: Path, config: str) -> int:

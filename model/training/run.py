@@ -166,6 +166,7 @@ def _plan(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> LoopPlan:
         last_lr=schedule.last_lr,
         accumulate=schedule.accumulate,
         sharded=schedule.sharded,
+        compile=schedule.compile,
         clip=schedule.clip,
         seed=config.seed,
         device=place.device,

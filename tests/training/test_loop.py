@@ -1,6 +1,7 @@
 """The loop: resumed runs end as unbroken ones, damaged checkpoints are refused, a loss that is no number stops it."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,17 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> Non
     train(TASKS["finetune"](), PLAN, tmp_path, '{"seed": 1}', silent)
     with pytest.raises(BadCheckpoint, match="another configuration"):
         train(TASKS["finetune"](), PLAN, tmp_path, '{"seed": 2}', silent)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("default")  # the compiler's own
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++")
+def test_compiled_blocks_learn_the_same(tmp_path: Path) -> None:
+    plain = state_after(TASKS["finetune"], PLAN, tmp_path / "plain", 1)
+    compiled = state_after(TASKS["finetune"], replace(PLAN, compile=True), tmp_path / "compiled", 1)
+    assert plain.keys() == compiled.keys()
+    for name, tensor in plain.items():
+        torch.testing.assert_close(compiled[name], tensor, rtol=0.05, atol=5e-3, msg=name)
 
 
 class Line:
