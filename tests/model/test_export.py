@@ -63,7 +63,9 @@ def draw_stem(stem: nn.Module, config: VillsConfig, generator: torch.Generator) 
     stem.eval()
 
 
-@pytest.fixture(scope="module", params=[SMALL, STEMMED], ids=["patches", "stem"])
+@pytest.fixture(
+    scope="module", params=[SMALL, STEMMED, replace(STEMMED, stem="osnet")], ids=["patches", "mobilenetv2", "osnet"]
+)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Vills, Path]:
     """A network, not folded, and the file it was exported to."""
     path = tmp_path_factory.mktemp("exported") / "small.onnx"
