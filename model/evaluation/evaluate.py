@@ -1,6 +1,6 @@
 """One encoder on one data set under one protocol: everything `vills evaluate` says."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from model.evaluation.answers import (
     answers_of,
 )
 from model.evaluation.features import count_pictures, embed_tracks
+from model.evaluation.frames import Frames
 from model.evaluation.metrics import ApKind, Scores, scores_of
 from model.evaluation.openset import OpenSet, open_set
 from model.evaluation.protocols import Probe, Protocol, ids_of, probe_of
@@ -33,6 +34,7 @@ class Evaluation:
     scores: Scores
     open_set: OpenSet
     card: EncoderCard
+    frames: Frames = "all"  # of each track that were shown
 
     def to_json(self) -> dict[str, Any]:
         """Rates in per cent; thresholds are cosines."""
@@ -40,6 +42,7 @@ class Evaluation:
             "protocol": self.protocol,
             **asdict(self.scores),
             "reranked": self.reranked,
+            "frames": self.frames,
             "data": self.data,
             "encoder": {
                 "name": self.card.name,
@@ -126,13 +129,29 @@ def compare(
 
 
 def judge(
-    compared: Compared, data: str, protocol: Protocol, card: EncoderCard, *, ap: ApKind = "precision at hits"
+    compared: Compared,
+    data: str,
+    protocol: Protocol,
+    card: EncoderCard,
+    *,
+    ap: ApKind = "precision at hits",
+    frames: Frames = "all",
 ) -> Evaluation:
-    """The second half of `evaluate`: score. Raises EvaluationError as it does."""
+    """The second half of `evaluate`: score. `frames`: what the probe shows. Raises EvaluationError as it does."""
     answers = compared.answers()
     ranked = compared.reranked_answers() or answers
     scores = scores_of(ranked, ap=ap)
-    return Evaluation(data, protocol, compared.reranked is not None, scores, open_set(answers), card)
+    return Evaluation(data, protocol, compared.reranked is not None, scores, open_set(answers), card, frames)
+
+
+def best(compared: Sequence[Compared]) -> Compared:
+    """The one with the highest Rank-1, then the highest mAP: the best single frame of those that were tried."""
+
+    def worth(one: Compared) -> tuple[float, float]:
+        scores = scores_of(one.reranked_answers() or one.answers())
+        return scores.rank1, scores.map
+
+    return max(compared, key=worth)
 
 
 def embed_probe(

@@ -44,7 +44,8 @@ class Network(Section):
     encoder: str = "vills-light"
     height: Positive = 256
     width: Positive = 128
-    patch: Positive | None = None  # pixels; this and the next three are the encoder's own where nothing is said
+    patch: Positive | None = None  # pixels; this and the next four are the encoder's own where nothing is said
+    channels: Positive | None = None
     depth: Positive | None = None
     adapter_every: Positive | None = None
     frames: Positive | None = None  # T of a full clip at inference

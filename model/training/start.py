@@ -40,6 +40,7 @@ def network_config(network: Network) -> VillsConfig:
             width=network.width,
             drop_path=network.drop_path,
             patch=network.patch or own.patch,
+            channels=network.channels or own.channels,
             frames=network.frames or own.frames,
             depth=depth,
             # The last of every `adapter_every` blocks has an adapter: of more than there are, none.

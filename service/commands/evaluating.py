@@ -13,6 +13,7 @@ from service.commands.weights import DEFAULT, Weights, encoder_with
 if TYPE_CHECKING:
     from model.encoder import Encoder
     from model.evaluation.evaluate import Compared, Evaluation
+    from model.evaluation.frames import Frames
     from model.evaluation.metrics import ApKind
     from model.evaluation.protocols import Protocol
 
@@ -24,6 +25,12 @@ ProtocolOption = Annotated[
 Rerank = Annotated[bool, typer.Option("--rerank", help="Re-rank by k-reciprocal neighbours (k1 20, k2 6, 0.3).")]
 Ap = Annotated[
     Literal["precision", "trapezoid"], typer.Option(help="mAP by precision at hits, or by the trapezoid rule.")
+]
+FramesOption = Annotated[
+    Literal["all", "single", "shuffled"],
+    typer.Option(
+        help="Of each track: all frames in order; a single one, at the best of T places; all in an order drawn by lot."
+    ),
 ]
 Pictures = Annotated[
     Path | None,
@@ -41,15 +48,16 @@ def evaluate(
     ap: Ap = "precision",
     json_file: JsonFile = None,
     pictures: Pictures = None,
+    frames: FramesOption = "all",
 ) -> None:
     """Rank-k, mAP, mINP, and the open-set error rates with the threshold they suggest."""
     from model.evaluation.evaluate import judge
 
     if json_file is not None and not json_file.parent.is_dir():
         raise UserError(f"the folder {json_file.parent} is not there: make it, or name another with --json")
-    encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank)
+    encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank, frames=frames)
     kind: ApKind = "trapezoid" if ap == "trapezoid" else "precision at hits"
-    result = judge(compared, data, protocol, encoder.card, ap=kind)
+    result = judge(compared, data, protocol, encoder.card, ap=kind, frames=frames)
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n")
     _show(result)
@@ -58,18 +66,24 @@ def evaluate(
 
 
 def compared_with(
-    data: str, root: Path, protocol: "Protocol", weights: str, *, rerank: bool
+    data: str, root: Path, protocol: "Protocol", weights: str, *, rerank: bool, frames: "Frames" = "all"
 ) -> "tuple[Encoder, Compared]":
-    """Queries and gallery of a data set, embedded while a bar shows how far it is."""
+    """Queries and gallery of a data set, embedded while a bar shows how far it is. Of single frames, the best."""
     from model.data.build import load_dataset
-    from model.evaluation.evaluate import compare, pictures_to_read
+    from model.evaluation.evaluate import best, compare, pictures_to_read
+    from model.evaluation.frames import shown
     from model.evaluation.protocols import probe_of
 
     settings = settings_with()
     probe = probe_of(load_dataset(data, root), protocol)  # what cannot be is refused before an encoder is loaded
     encoder = encoder_with(weights, settings)
-    with counted("embedding", pictures_to_read(probe, encoder.card.sampling)) as step:
-        return encoder, compare(encoder, probe, reranked=rerank, batch_items=settings.batch_items, step=step)
+    sampling = encoder.card.sampling
+    probes = shown(probe, frames, sampling.frames)
+    with counted("embedding", sum(pictures_to_read(each, sampling) for each in probes)) as step:
+        compared = [
+            compare(encoder, each, reranked=rerank, batch_items=settings.batch_items, step=step) for each in probes
+        ]
+    return encoder, best(compared) if len(compared) > 1 else compared[0]
 
 
 def draw_into(folder: Path, compared: "Compared", title: str, *, rows: int = 16, shown: int = 10) -> None:
@@ -83,7 +97,9 @@ def draw_into(folder: Path, compared: "Compared", title: str, *, rows: int = 16,
 
 def _show(result: "Evaluation") -> None:
     scores = result.scores
-    typer.echo(f"{result.data} {result.protocol}, {result.card.name}{', re-ranked' if result.reranked else ''}")
+    ways = ", re-ranked" if result.reranked else ""
+    ways += {"all": "", "single": ", best single frame", "shuffled": ", frames shuffled"}[result.frames]
+    typer.echo(f"{result.data} {result.protocol}, {result.card.name}{ways}")
     typer.echo(f"  queries {scores.queries:,} ({scores.left_out:,} without a right answer), gallery {scores.gallery:,}")
     ranks = (f"rank-{k} {getattr(scores, f'rank{k}'):.1f}" for k in (1, 5, 10, 20))
     typer.echo(f"  {'  '.join(ranks)}  mAP {scores.map:.1f} ({scores.ap})  mINP {scores.minp:.1f}")

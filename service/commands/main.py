@@ -26,6 +26,7 @@ from service.commands import (
     serving,
     tracking,
     training,
+    walkers,
 )
 from service.commands.failures import exit_code
 
@@ -46,6 +47,7 @@ app.command()(evaluating.evaluate)
 app.command()(calibrating.calibrate)
 app.command()(comparing.compare)
 app.command()(tracking.tracks)
+app.command()(walkers.walkers)
 app.command()(exporting.export)
 app.add_typer(training.app, name="train")
 app.add_typer(picturing.app, name="pictures")

@@ -73,8 +73,20 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """What keeps a time of its own: cycles a second, and the phase at the start in radians."""
+
+    hz: float
+    phase: float
+
+    def at(self, seconds: float) -> float:
+        """Phase in radians."""
+        return 2 * np.pi * self.hz * seconds + self.phase
+
+
+@dataclass(frozen=True, slots=True)
 class Gait:
-    """Angles in radians, phase included."""
+    """Angles in radians, phase included. Arms and trunk keep the time of the legs where they have no beat."""
 
     strides_hz: float
     phase: float
@@ -89,6 +101,14 @@ class Gait:
     lean: float
     tilt: float
     nod: float
+    sway: float = 0.0  # of the trunk, to either side
+    arm_left_beat: Beat | None = None
+    arm_right_beat: Beat | None = None
+    trunk_beat: Beat | None = None
+
+    @property
+    def legs_beat(self) -> Beat:
+        return Beat(self.strides_hz, self.phase)
 
 
 @dataclass(frozen=True, slots=True)

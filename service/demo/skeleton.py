@@ -79,7 +79,7 @@ def walking(build: Build, gait: Gait, seconds: float) -> Pose:
     rest = rest_joints(build)
     turns = np.tile(np.eye(3), (len(Bone), 1, 1))
     origins = rest.copy()
-    local = _local_turns(gait, 2 * np.pi * gait.strides_hz * seconds + gait.phase)
+    local = _local_turns(gait, seconds)
     turns[Bone.PELVIS] = local[Bone.PELVIS]
     for bone, parent in PARENT.items():  # parents come first
         turns[bone] = turns[parent] @ local[bone]
@@ -90,20 +90,33 @@ def walking(build: Build, gait: Gait, seconds: float) -> Pose:
     return Pose(rest, turns, origins)
 
 
-def _local_turns(gait: Gait, phase: float) -> dict[Bone, Floats]:
-    wave = np.sin(phase)
+def _local_turns(gait: Gait, seconds: float) -> dict[Bone, Floats]:
+    legs = gait.legs_beat
+    phase, trunk = legs.at(seconds), (gait.trunk_beat or legs).at(seconds)
+    tilt = gait.tilt + gait.sway * np.sin(trunk)
     local = {
-        Bone.PELVIS: _about_y(0.12 * wave) @ _about_z(0.03 * np.cos(phase)),
-        Bone.CHEST: _about_y(-0.24 * wave) @ _forward(-gait.lean) @ _about_z(gait.tilt),
+        Bone.PELVIS: _about_y(0.12 * np.sin(phase)) @ _about_z(0.03 * np.cos(phase)),
+        Bone.CHEST: _about_y(-0.24 * np.sin(trunk)) @ _forward(-gait.lean) @ _about_z(tilt),
         Bone.HEAD: _forward(gait.lean * 0.7 - gait.nod),
     }
-    arms = ((gait.arm_left, gait.elbow_left), (gait.arm_right, gait.elbow_right))
-    for side, sign, (arm, elbow) in zip("LR", (1, -1), arms, strict=True):
+    for side, sign in (("L", 1), ("R", -1)):
         step = phase if sign > 0 else phase + np.pi
         swing = max(0.0, float(np.cos(step - 0.35)))
         local[Bone[f"THIGH_{side}"]] = _forward(gait.stride * np.sin(step) + 0.05)
         local[Bone[f"SHANK_{side}"]] = _forward(-0.08 - gait.knee * swing**2)
         local[Bone[f"FOOT_{side}"]] = _forward(0.25 * np.sin(step) + 0.1)
+    return local | _arm_turns(gait, seconds)
+
+
+def _arm_turns(gait: Gait, seconds: float) -> dict[Bone, Floats]:
+    local = {}
+    arms = (
+        ("L", 1, gait.arm_left, gait.elbow_left, gait.arm_left_beat),
+        ("R", -1, gait.arm_right, gait.elbow_right, gait.arm_right_beat),
+    )
+    for side, sign, arm, elbow, beat in arms:
+        phase = (beat or gait.legs_beat).at(seconds)
+        step = phase if sign > 0 else phase + np.pi
         local[Bone[f"ARM_{side}"]] = _about_z(sign * gait.arms_out) @ _forward(arm - gait.swing * np.sin(step))
         local[Bone[f"FOREARM_{side}"]] = _forward(elbow - 0.25 * gait.swing * np.sin(step))
     return local

@@ -148,3 +148,24 @@ def test_a_picture_that_is_damaged_stops_with_its_name(
     arguments = ["--data", "csv", "--root", str(drawn), "--weights", f"onnx:{network}"]
     assert evaluate(*arguments) == 2
     assert "ben-2-0.png cannot be read" in capsys.readouterr().err
+
+
+def test_frames_of_one_colour_say_the_same_alone_and_in_any_order(
+    drawn: Path, network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for frames, said in (
+        ("all", "onnx-colour\n"),
+        ("single", "the best"),
+        ("shuffled", "onnx-colour, frames shuffled"),
+    ):
+        figures = run(drawn, "--protocol", "v2v", "--frames", frames, weights=f"onnx:{network}")
+        assert (figures["frames"], figures["rank1"], figures["queries"]) == (frames, 100, 8)
+        assert said.replace("the best", "onnx-colour, best single frame") in capsys.readouterr().out
+
+
+def test_the_best_single_frame_is_the_best_place(drawn: Path, network: Path) -> None:
+    """One frame of every track of anna is ben's colour, so that a place in the track decides who is found."""
+    for camera, frame in ((1, 0), (2, 2)):
+        draw(drawn / f"anna-{camera}-{frame}.png", COLOURS["ben"], seed=1)
+    figures = run(drawn, "--protocol", "v2v", "--frames", "single", weights=f"onnx:{network}")
+    assert figures["rank1"] == 100  # the middle frames

@@ -8,6 +8,7 @@ import pytest
 from model.training.config import FinetuneConfig, PretrainConfig, checked, read_config
 from model.training.errors import BadConfig
 from model.training.start import network_config
+from model.vills.config import find_config
 
 FILES = (file.name for file in (resources.files("model") / "configs").iterdir())
 SHIPPED = sorted(name.removesuffix(".toml") for name in FILES if name.endswith(".toml"))
@@ -34,6 +35,7 @@ def test_what_comes_with_the_product_can_be_used(name: str) -> None:
         ({"sources": []}, "sources: List should have at least 1 item"),
         ({"losses": {"triplet": -1.0}}, "losses.triplet: Input should be greater than or equal to 0"),
         ({"task": "pretrain"}, "task: Input should be 'finetune'"),
+        ({"images": False, "teachers": ["onnx:x"]}, "propagation, teachers look at images, and images is false"),
     ],
 )
 def test_a_key_nothing_reads_or_a_wrong_value_is_refused_by_name(changes: dict[str, object], said: str) -> None:
@@ -60,6 +62,16 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     path.write_text("steps = = 3")
     with pytest.raises(BadConfig, match=r"mine\.toml cannot be read"):
         read_config(str(path))
+
+
+def test_a_run_s_network_may_be_smaller_than_the_encoder_it_is_named_for() -> None:
+    sizes = {"patch": 8, "channels": 48, "depth": 4, "adapter_every": 1, "frames": 16, "height": 64, "width": 32}
+    config = checked(FinetuneConfig, LEAST | {"network": {"encoder": "vills-tiny", **sizes}}, "mine")
+    made, own = network_config(config.network), find_config("vills-tiny")
+    assert {name: getattr(made, name) for name in sizes} == sizes and made.adapter_blocks == (0, 1, 2, 3)
+    assert (made.name, made.heads, made.dimension) == (own.name, own.heads, own.dimension)
+    without = checked(FinetuneConfig, LEAST | {"network": {"depth": 4, "adapters": False}}, "mine")
+    assert network_config(without.network).adapter_blocks == ()
 
 
 def test_a_size_the_network_cannot_have_is_refused() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model.evaluation.answers import Ids
 from model.evaluation.metrics import rank
+from model.layers.clip_layout import ClipLayout
 from model.training.loop import LoopPlan, train
 from model.training.record import METRICS
 from model.vills.network import Vills
@@ -55,6 +56,20 @@ def test_a_fine_tuning_term_of_weight_0_is_left_out_and_the_others_stay(term: st
     task = finetune_task(finetune_config(losses={term: 0.0}))
     names = set(task.module(task.batch(0, 0, "cpu")))
     assert names == {"identity", "triplet", "propagation", "distil", "regress"} - {term}
+
+
+def test_without_images_clips_alone_are_learnt_from() -> None:
+    config = finetune_config(images=False, losses={"propagation": 0.0})
+    task = finetune_task(config, taught=False)
+    batch = dict(task.batch(0, 0, "cpu"))
+    layout = ClipLayout(batch["mask"])
+    image, video = task.module.features(batch["frames"], layout)
+    assert image.shape == (0, video.shape[1]) and len(video) == len(batch["mask"])
+    both = finetune_task(finetune_config(), taught=False).module.features(batch["frames"], layout)
+    torch.testing.assert_close(video, both[1])
+    assert set(task.module(batch)) == {"identity", "triplet"}
+    found = gradients(task.module, batch)
+    assert [name for name, most in found.items() if most <= 0] == []
 
 
 def test_distances_are_propagated_where_asked() -> None:

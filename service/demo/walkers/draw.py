@@ -1,0 +1,139 @@
+"""Drawn walkers as a data set on disk: tracks of dense frames before two cameras, and a manifest that tells all."""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from service.demo.film import Pixels, Take, Walker, frames, take, walker
+from service.demo.samples import MANIFEST, nothing
+from service.demo.scene import CAMERAS, HEIGHT, Camera, background
+from service.demo.walkers.cast import Vary, attributes, cast, restarted
+from service.demo.walkers.spoil import Fault, band_rows, faults, spoil
+
+FRAMES = 16  # of a track
+EVERY = 2  # of the film's frames: 12.5 a second
+SHRINK = 2  # crops are half as high and wide as the demo's: 128 x 64 pixels
+TRACKS = 2  # of a person before a camera
+COLUMNS = ("path", "person_id", "camera_id", "track_id", "frame", "split", "fault")
+# Both from ahead, one from either side, so that no arm hides behind the body.
+MOTION_YAWS = ((0.3, 0.65), (-0.75, -0.4))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sizes of a data set. Test people come after the people to train on, in one cast: none is both."""
+
+    people: int
+    test_people: int
+    seed: int
+    vary: Vary
+
+    @property
+    def tracks(self) -> int:
+        return (self.people + self.test_people) * len(CAMERAS) * TRACKS
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One person before one camera, once."""
+
+    place: int  # of the camera
+    number: int  # of the walker
+    turn: int  # of TRACKS
+
+    def track(self, person: str, camera: str) -> str:
+        return f"{person}-{camera}-{self.turn + 1}"
+
+
+def draw_walkers(folder: Path, plan: Plan, *, step: Callable[[], None] = nothing) -> Path:
+    """Draw a data set into a folder, which is made; the path of its manifest, which the data set `csv` reads.
+
+    Every person passes each of two cameras twice, at another pace of the picture, from another angle, in another light
+    and from another moment of the gait on: 16 frames of 128 x 64 pixels, 12.5 a second. Of test people the first pass
+    is a query and the second in the gallery. Where people differ in all they wear, some passes have somebody or a post
+    in front, and some have faults (the column `fault`, a frame): a blanked band, or spoiled frames. Where they differ
+    in gait alone nothing hides them. Further columns say what is known of the person.
+
+    The same plan draws the same pixels. `step` is called once a track.
+
+    Raises:
+        ValueError: no person to train on, or none to test.
+    """
+    if plan.people < 1 or plan.test_people < 1:
+        raise ValueError(f"people to train on and to test are at least 1 each, got {plan.people}, {plan.test_people}")
+    walkers = _walkers(plan)
+    columns = (*COLUMNS, *attributes(walkers[0].person, plan.vary))
+    rows: list[dict[str, str]] = []
+    for place, camera in enumerate(_cameras(plan.vary)):
+        backdrop = background(camera, np.random.default_rng((plan.seed, 2, place)))
+        for one in _passes(plan, place):
+            shot = _shot(walkers, one, camera, backdrop, plan)
+            rows += _written(folder, shot, one, plan)
+            step()
+    path = folder / MANIFEST
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _walkers(plan: Plan) -> list[Walker]:
+    people = cast(plan.people + plan.test_people, plan.seed, plan.vary)
+    if plan.vary == "clothes":
+        return [walker(person) for person in people]
+    mesh = walker(people[0]).mesh  # the body, and what is worn, of all
+    return [Walker(person, mesh) for person in people]
+
+
+def _cameras(vary: Vary) -> Sequence[Camera]:
+    if vary == "clothes":
+        return CAMERAS
+    return [replace(camera, yaws=yaws) for camera, yaws in zip(CAMERAS, MOTION_YAWS, strict=True)]
+
+
+def _passes(plan: Plan, place: int) -> Iterator[Pass]:
+    numbers = range(plan.people + plan.test_people)
+    return (Pass(place, number, turn) for number in numbers for turn in range(TRACKS))
+
+
+def _shot(walkers: list[Walker], one: Pass, camera: Camera, backdrop: Image.Image, plan: Plan) -> Take:
+    seed = (plan.seed, 5, one.place, one.number, one.turn)
+    shot = take(walkers, one.number, camera, backdrop, seed)
+    person = shot.walker.person
+    gait = restarted(person.gait, np.random.default_rng((*seed, 2)))
+    shot = replace(shot, walker=replace(shot.walker, person=replace(person, gait=gait)))
+    return shot if plan.vary == "clothes" else replace(shot, post_px=None, passer=None)
+
+
+def _written(folder: Path, shot: Take, one: Pass, plan: Plan) -> Iterator[dict[str, str]]:
+    """Write the frames of a track; their rows of the manifest."""
+    person, camera = shot.walker.person, shot.camera.name
+    track = one.track(person.name, camera)
+    place = folder / person.name / track
+    place.mkdir(parents=True, exist_ok=True)
+    for frame, (picture, fault) in enumerate(_pictures(shot, plan)):
+        path = place / f"{frame:02d}.png"
+        Image.fromarray(picture).save(path, compress_level=1)
+        known = (path.relative_to(folder).as_posix(), person.name, camera, track, str(frame), _split(one, plan), fault)
+        yield dict(zip(COLUMNS, known, strict=True)) | dict(attributes(person, plan.vary))
+
+
+def _pictures(shot: Take, plan: Plan) -> Iterator[tuple[Pixels, Fault]]:
+    """The crops of a track, uint8 (128, 64, 3), and what is wrong with each."""
+    rng = np.random.default_rng((*shot.jitter_seed, 3))
+    wrong: list[Fault] = faults(FRAMES, rng) if plan.vary == "clothes" else [""] * FRAMES
+    band = band_rows(HEIGHT // SHRINK, rng)
+    for picture, fault in zip(frames(shot, range(0, FRAMES * EVERY, EVERY)), wrong, strict=True):
+        small = np.asarray(Image.fromarray(picture).reduce(SHRINK))
+        yield spoil(small, fault, band, rng), fault
+
+
+def _split(one: Pass, plan: Plan) -> str:
+    if one.number < plan.people:
+        return "train"
+    return "query" if one.turn == 0 else "gallery"
