@@ -20,9 +20,11 @@ def build_encoder(
     model_dir: Path | None = None,
     compile: bool = False,
 ) -> Encoder:
-    """Build the encoder called `name`: `vills-tiny`, `vills-small`, `vills-base` or `onnx:FILE`.
+    """Build the encoder called `name`: `vills-light`, the service's default, another of
+    `model.vills.config.CONFIGS`, or `onnx:FILE`.
 
-    `weights` is a safetensors file of a VILLS network; without it the network is seeded and its card says untrained.
+    `weights` is a safetensors file of a VILLS network. Without it the weights that come with the product are taken,
+    which `vills-light` has; a network that has none is seeded, and its card says untrained.
     `device` is `auto`, `cpu` or `cuda`. `threads` is for a CPU, 0 is one a core; for VILLS it sets torch's threads,
     which belong to the whole process. `FILE` is a path, or a name that is looked up in `model_dir`.
 

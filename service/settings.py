@@ -41,8 +41,15 @@ class Settings(BaseSettings):
     model_dir: Path | None = Field(None, description="folder in which bare names of ONNX files are looked up")
 
     # The encoder (worker)
-    encoder: str = Field("vills-tiny", description="`vills-tiny`, `vills-small`, `vills-base` or `onnx:FILE`")
-    weights: Path | None = Field(None, description="safetensors for a VILLS encoder; empty: seeded, untrained")
+    encoder: str = Field(
+        "vills-light",
+        description="`vills-light`, which is trained; `vills-mobile`, `vills-tiny`, `vills-small`, `vills-base`, "
+        "untrained without weights of your own; or `onnx:FILE`",
+    )
+    weights: Path | None = Field(
+        None,
+        description="safetensors for a VILLS encoder; empty: those that come with the product, else seeded, untrained",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the encoder runs")
     threads: int = Field(0, ge=0, description="threads of the encoder on a CPU; 0: one a core")
     compile: bool = Field(False, description="`torch.compile` the encoder: slower start, a few per cent faster")

@@ -17,6 +17,7 @@ from service.settings import Settings
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 ONNX = Path(__file__).parents[2] / "shared" / "models" / "retail-0248.onnx"
+# Small, and without a calibration: every hit is shown, however unlikely.
 ENCODER = f"onnx:{ONNX}" if ONNX.exists() else "vills-tiny"
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 

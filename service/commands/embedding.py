@@ -24,7 +24,10 @@ Manifest = Annotated[
 Root = Annotated[Path, typer.Option(help="Folder the paths of the manifest start from.")]
 Encoder = Annotated[
     str | None,
-    typer.Option(help="vills-light, vills-mobile, vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]"),
+    typer.Option(
+        help="vills-light (the default, trained), onnx:FILE, or vills-mobile, vills-tiny, vills-small, vills-base. "
+        "[VILLS_ENCODER]"
+    ),
 ]
 
 

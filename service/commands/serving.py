@@ -12,7 +12,10 @@ Host = Annotated[str | None, typer.Option(help="Address the api listens on. [VIL
 Port = Annotated[int | None, typer.Option(help="Port the api listens on; 0 takes a free one. [VILLS_PORT]")]
 Encoder = Annotated[
     str | None,
-    typer.Option(help="vills-light, vills-mobile, vills-tiny, vills-small, vills-base or onnx:FILE. [VILLS_ENCODER]"),
+    typer.Option(
+        help="vills-light (the default, trained), onnx:FILE, or vills-mobile, vills-tiny, vills-small, vills-base. "
+        "[VILLS_ENCODER]"
+    ),
 ]
 NewSpace = Annotated[
     bool | None,

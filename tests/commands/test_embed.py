@@ -34,6 +34,7 @@ def embed(*arguments: str) -> int:
         pytest.param(
             f"onnx:{ONNX}", marks=pytest.mark.skipif(not ONNX.exists(), reason="../shared/models is not there")
         ),
+        "vills-light",
         "vills-tiny",
     ],
 )

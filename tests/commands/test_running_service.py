@@ -15,6 +15,7 @@ from service.settings import Settings
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ONNX = Path(__file__).parents[3] / "shared" / "models" / "retail-0248.onnx"
+# Small, and without a calibration: every hit is shown, however unlikely.
 ENCODER = f"onnx:{ONNX}" if ONNX.exists() else "vills-tiny"
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -19,6 +20,7 @@ from model.precision import pick_device, pick_dtype
 from model.vills import build as vills_build
 from model.vills.encoder import VillsEncoder
 from model.weights import Origin, save_weights
+from service.settings import Settings
 from tests.model.small import SMALL, random_clips, small_network
 
 CARD = EncoderCard(SMALL.name, SMALL.dimension, SMALL.sampling, "0" * 16, False, "x", "y")
@@ -37,7 +39,7 @@ def everything(clips: np.ndarray) -> np.ndarray:
     return np.ones(clips.shape[:2], np.bool_)
 
 
-def test_the_default_encoder_is_seeded_and_says_so() -> None:
+def test_an_encoder_without_weights_is_seeded_and_says_so() -> None:
     state = torch.get_rng_state()
     first, second = build_encoder("vills-tiny", threads=1), build_encoder("vills-tiny", threads=1)
     assert torch.equal(torch.get_rng_state(), state)
@@ -49,6 +51,25 @@ def test_the_default_encoder_is_seeded_and_says_so() -> None:
     assert embeddings.shape == (2, 256) and embeddings.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     assert np.array_equal(second.encode(clips, everything(clips)), embeddings)
+
+
+def test_the_default_encoder_is_trained_and_says_what_for() -> None:
+    encoder = build_encoder(Settings.model_fields["encoder"].default, device="cpu", threads=1)
+    card = encoder.card
+    assert (card.name, card.trained) == ("vills-light", True)
+    assert "research only" in card.licence
+    assert "market1501" in card.training_data and "cuhk03" in card.training_data
+    height, width = card.sampling.height, card.sampling.width
+    clips = np.random.default_rng(0).integers(0, 256, (2, 2, height, width, 3), np.uint8)
+    np.testing.assert_allclose(np.linalg.norm(encoder.encode(clips, everything(clips)), axis=1), 1, atol=1e-5)
+
+
+def test_the_weights_are_part_of_the_package() -> None:
+    root = Path(__file__).parents[2]
+    patterns = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["model"]
+    shipped = [path.relative_to(root / "model") for path in (root / "model" / "trained").glob("*.safetensors")]
+    assert shipped and sum((root / "model" / path).stat().st_size for path in shipped) <= 50 * 2**20
+    assert all(any(path.match(pattern) for pattern in patterns) for path in shipped)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from service.settings import Settings
 
 SHARED = Path(__file__).parents[3] / "shared"
 ONNX = SHARED / "models" / "retail-0248.onnx"
+# Small, and without a calibration: every hit is shown, however unlikely.
 ENCODER = f"onnx:{ONNX}" if ONNX.exists() else "vills-tiny"
 PATIENCE_S = 90.0
 Seen = TypeVar("Seen")
