@@ -1,7 +1,7 @@
 # The api: FastAPI, Redis client and decoders. No torch, no FAISS.
 FROM python:3.11-slim-bookworm
 WORKDIR /srv/vills
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY requirements.lock pyproject.toml README.md LICENSE NOTICE ./
 COPY service ./service
 COPY model ./model
 COPY index ./index

@@ -7,7 +7,7 @@ ARG FAISS=faiss-cpu
 WORKDIR /srv/vills
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --constraint requirements.lock ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch torchvision
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY service ./service
 COPY model ./model
 COPY index ./index

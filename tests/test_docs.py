@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,28 @@ def test_every_command_is_in_the_readme_and_has_help(command: str) -> None:
 def test_the_make_targets_of_the_readme_are_there() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z-]+)", README)) <= targets
+
+
+def shipped_terms() -> list[tuple[str, str, str]]:
+    """Name, licence and training data of every file of weights that comes with the product, out of its header."""
+    terms = []
+    for path in sorted((ROOT / "model" / "trained").glob("*.safetensors")):
+        data = path.read_bytes()
+        (length,) = struct.unpack("<Q", data[:8])
+        about = json.loads(data[8 : 8 + length])["__metadata__"]
+        terms.append((path.stem, about["licence"], about["training_data"]))
+    return terms
+
+
+@pytest.mark.parametrize(("name", "licence", "training_data"), shipped_terms())
+@pytest.mark.parametrize("document", ["README.md", "docs/model-card.md"])
+def test_the_terms_of_the_weights_are_told(name: str, licence: str, training_data: str, document: str) -> None:
+    text = (ROOT / document).read_text()
+    assert f"`{name}`" in text and licence in text and training_data in text
+
+
+def test_the_readme_has_the_line_that_runs_a_network_under_apache() -> None:
+    assert re.search(r"^VILLS_ENCODER=onnx:\S+\.onnx vills up$", README, re.MULTILINE)
+    assert f"| `VILLS_ENCODER` | `{Settings.model_fields['encoder'].default}` |" in README
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert f"${{VILLS_ENCODER:-{Settings.model_fields['encoder'].default}}}" in compose

@@ -58,4 +58,4 @@ def _encoder(version: Version) -> str:
     if version.encoder is None:
         return "no encoder yet"
     state = "trained" if version.trained else "UNTRAINED: the ranking means nothing yet"
-    return f"encoder {version.encoder}, {state}, weights: {version.licence}"
+    return f"encoder {version.encoder}, {state}, weights: {version.licence}, trained on: {version.training_data}"

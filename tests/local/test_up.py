@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from model.vills.trained import trained_weights
+from model.weights import load_weights
 from service.client import VillsClient
 from service.local.errors import FolderInUse, PortInUse
 from service.local.lock import holder_of
@@ -76,6 +78,26 @@ def test_up_says_where_it_is_and_stops_in_order(tmp_path: Path) -> None:
         assert process.wait(120) == 0
         assert psutil.wait_procs(children, timeout=0)[1] == []
     assert holder_of(tmp_path / "data") is None
+
+
+def test_it_says_once_what_the_weights_of_the_default_encoder_may_be_used_for(tmp_path: Path) -> None:
+    default = str(Settings.model_fields["encoder"].default)
+    file = trained_weights(default)
+    assert file is not None
+    origin = load_weights(file).origin
+    with vills_up(tmp_path, "--encoder", default) as process:
+        line = first_line(process)
+        with VillsClient(line.split()[2]) as vills:
+            version = vills.version()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+        assert process.stdout is not None and process.stdout.read() == "stopping\n"
+    terms = f"weights: {origin.licence}, trained on: {origin.training_data}"
+    assert line.endswith(f"(encoder {default}, trained, {terms})\n")
+    assert (version.encoder, version.trained) == (default, True)
+    assert (version.licence, version.training_data) == (origin.licence, origin.training_data)
+    logged = [each for each in (tmp_path / "up.log").read_text().splitlines() if origin.training_data in each]
+    assert len(logged) == 1 and origin.licence in logged[0]
 
 
 def test_nothing_outlives_a_killed_supervisor_and_the_folder_is_free_again(tmp_path: Path) -> None:

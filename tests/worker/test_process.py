@@ -71,6 +71,7 @@ async def test_a_signal_stops_it_cleanly(door: Door, start: Start, number: signa
     code, log = await ended(process)
     assert code == STOPPED, log
     assert "untrained" in log
+    assert "licence Apache-2.0, trained on: none" in log
     assert await door.processes.all() == []
 
 
