@@ -82,6 +82,7 @@ class FinetuneLosses(Section):
     distances: Weight = 0.0  # TKP's distance propagation: not tried yet
     distil: Weight = 1.0  # relations of the teacher network
     distil_temperature: Annotated[float, Field(gt=0)] = 0.1
+    cosines: Weight = 0.0  # the teacher's cosines themselves, squared difference: not tried yet
     regress: Weight = 1.0  # the teacher's vectors themselves, through a linear map
 
 
@@ -139,6 +140,7 @@ class PretrainConfig(Section):
     prototypes: Positive = 2048
     student_temperature: Annotated[float, Field(gt=0)] = 0.1
     teacher_temperature: Annotated[float, Field(gt=0)] = 0.05
+    centring: Literal["mean", "sinkhorn"] = "mean"  # against a teacher that says one thing always: DINO's, or SwAV's
     teacher_momentum: Part = 0.99  # at the start; 1 at the end
     masked_pictures: Part = 0.5
     masked_part: tuple[float, float] = (0.1, 0.5)  # of a masked picture's patches

@@ -19,7 +19,7 @@ from model.layers.stem import ConvStem
 from model.losses.identity import identity_loss
 from model.losses.propagation import distance_propagation, feature_propagation
 from model.losses.regression import direction_loss
-from model.losses.relational import neighbour_divergence
+from model.losses.relational import cosine_difference, neighbour_divergence
 from model.losses.triplet import four_pairings
 from model.training.averaging import move_average
 from model.training.config import FinetuneConfig
@@ -80,6 +80,8 @@ class FinetuneModule(nn.Module):
             if self._losses.distil:
                 relations = neighbour_divergence(seen, wanted, temperature=self._losses.distil_temperature)
                 losses["distil"] = self._losses.distil * relations
+            if self._losses.cosines:
+                losses["cosines"] = self._losses.cosines * cosine_difference(seen, wanted)
             if self._losses.regress:
                 losses["regress"] = self._losses.regress * direction_loss(self.regressor(seen), wanted)
         return losses

@@ -19,7 +19,7 @@ from model.losses.dino import dino_loss
 from model.losses.ibot import ibot_loss
 from model.losses.koleo import koleo
 from model.losses.lse import part_distillation, region_agreement
-from model.losses.targets import Centre
+from model.losses.targets import Centre, sinkhorn_knopp
 from model.losses.ufla import cross_kind
 from model.regions.cache import Bodies
 from model.regions.pooling import RegionPool
@@ -190,7 +190,16 @@ class PretrainModule(nn.Module):
         return affinity_sightings(tokens, geometry, grid, points=points, parts=parts, generator=generator)
 
     def _targets(self, kind: str, logits: Tensor, used: Tensor | None = None) -> Tensor:
-        """The teacher's targets, by the centre as it was; then the centre moves. `used`: rows that count."""
+        """The teacher's targets, of the shape of its logits. `used`: rows that count, which the others must not move.
+
+        By the mean: of the centre as it was; then it moves. By Sinkhorn's balance of these rows: it has no state, and
+        rows that do not count are 0.
+        """
+        if self._config.centring == "sinkhorn":
+            rows = torch.ones(logits.shape[:-1], dtype=torch.bool, device=logits.device) if used is None else used
+            balanced = torch.zeros_like(logits, dtype=torch.float32)
+            balanced[rows] = sinkhorn_knopp(logits[rows], self._config.teacher_temperature)
+            return balanced
         centre = self.centres[kind]
         assert isinstance(centre, Centre)
         targets: Tensor = centre(logits, self._config.teacher_temperature)

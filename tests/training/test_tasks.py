@@ -11,6 +11,8 @@ from torch import Tensor
 from model.evaluation.answers import Ids
 from model.evaluation.metrics import rank
 from model.layers.clip_layout import ClipLayout
+from model.losses.relational import cosine_difference
+from model.losses.targets import sinkhorn_knopp
 from model.training.loop import LoopPlan, train
 from model.training.record import METRICS
 from model.vills.network import Vills
@@ -75,6 +77,37 @@ def test_without_images_clips_alone_are_learnt_from() -> None:
 def test_distances_are_propagated_where_asked() -> None:
     task = finetune_task(finetune_config(losses={"distances": 1.0}))
     assert "distances" in task.module(task.batch(0, 0, "cpu"))
+
+
+def test_cosines_are_distilled_where_asked() -> None:
+    task = finetune_task(finetune_config(losses={"cosines": 2.0}))
+    batch = dict(task.batch(0, 0, "cpu"))
+    losses = task.module.train()(batch)
+    image, video = task.module.features(batch["frames"], ClipLayout(batch["mask"]))
+    seen = task.module.network.neck.norm(torch.cat((image, video)))[: len(image)]
+    torch.testing.assert_close(losses["cosines"], 2 * cosine_difference(seen, batch["teacher"].float()))
+    assert gradients(task.module, batch)["regressor.weight"] > 0
+    losses["cosines"].backward()
+    assert set(task.module(batch)) - {"cosines"} == set(finetune_task(finetune_config()).module(batch))
+
+
+def test_a_teacher_s_targets_are_balanced_where_asked() -> None:
+    """Sinkhorn's: over the rows that count every prototype is meant about equally often; the rest say nothing."""
+    config = pretrain_config(centring="sinkhorn")
+    task = pretrain_task(config)
+    logits = torch.randn(3, 8, config.prototypes, generator=torch.Generator().manual_seed(0))
+    logits[..., 0] += 3  # what a collapsing teacher says
+    used = torch.zeros(3, 8, dtype=torch.bool)
+    used[:2] = True
+    targets = task.module._targets("region", logits, used)
+    torch.testing.assert_close(targets[used], sinkhorn_knopp(logits[used], config.teacher_temperature))
+    assert not targets[2].any()
+    by_mean = pretrain_task(pretrain_config()).module._targets("region", logits, used)
+    assert by_mean[used][:, 0].mean() > 5 * targets[used][:, 0].mean()
+    before = {name: value.clone() for name, value in task.module.centres.state_dict().items()}
+    found = gradients(task.module, dict(task.batch(0, 0, "cpu")))
+    assert {name for name, most in found.items() if most <= 0} == {"student.network.neck.norm.weight"}
+    assert all(torch.equal(value, before[name]) for name, value in task.module.centres.state_dict().items())
 
 
 def test_without_a_teacher_nothing_is_distilled() -> None:
