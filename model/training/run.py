@@ -26,7 +26,7 @@ from model.training.sharding import whole_network
 from model.training.start import network_config, published_stem, starting_network
 from model.training.task import Task
 from model.vills.network import Vills
-from model.weights import Origin, save_weights
+from model.weights import Origin, load_weights, save_weights
 
 WEIGHTS = "weights.safetensors"
 RESEARCH_ONLY = "research only (as the data sets it was trained on)"
@@ -91,20 +91,31 @@ def _ready(place: RunPlace) -> Iterator[None]:
 
 def _network(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Vills:
     shape = network_config(config.network)
-    stem_weights = place.stem_weights
-    if place.weights is None and stem_weights is None:
-        stem_weights = published_stem(shape.stem, place.model_dir)
-    return starting_network(shape, config.seed, weights=place.weights, stem_weights=stem_weights)
+    return starting_network(
+        shape,
+        config.seed,
+        weights=place.weights,
+        stem_weights=_stem_weights(config, place),
+        adapter_start=config.network.adapter_start,
+    )
+
+
+def _stem_weights(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Path | None:
+    """Published weights for the stem of a network that starts anew: those given, or those that belong to the stem."""
+    if place.weights is not None or place.stem_weights is not None:
+        return place.stem_weights
+    return published_stem(network_config(config.network).stem, place.model_dir)
 
 
 def _trained(task: Task, config: FinetuneConfig | PretrainConfig, place: RunPlace, progress: Progress) -> Path:
     """Run the loop; when its last step is done, the weights are written."""
+    origin = _origin(config, place)
     with progress("training", config.schedule.steps) as step:
         done = train(task, _plan(config, place), place.out, config.model_dump_json(), _told(step))
     if done == config.schedule.steps:
         kept = whole_network(task.kept)
         if rank() == 0:
-            save_weights(place.out / WEIGHTS, kept, _origin(config), half=True)
+            save_weights(place.out / WEIGHTS, kept, origin, half=True)
     return place.out / WEIGHTS
 
 
@@ -185,9 +196,23 @@ def _told(step: Callable[[int], None]) -> Callable[[int, str], None]:
     return tell
 
 
-def _origin(config: FinetuneConfig | PretrainConfig) -> Origin:
-    names = ", ".join(source.data for source in config.sources)
+def _origin(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Origin:
+    """What the weights may be used for, and everything they learned from: data, teachers, and where they began.
+
+    Notes are parted by "; ", data first. Those of the weights a run began with stay, and so do the names of data sets
+    that only they saw.
+    """
+    data = [source.data for source in config.sources]
+    notes = []
     teachers = config.teachers if isinstance(config, FinetuneConfig) else []
-    stems = ", ".join(Path(teacher.removeprefix("onnx:")).stem for teacher in teachers)
-    taught = f"; distilled from {stems}" if stems else ""
-    return Origin(trained=True, licence=RESEARCH_ONLY, training_data=f"{names}{taught}")
+    if teachers:
+        notes.append(f"distilled from {', '.join(Path(each.removeprefix('onnx:')).stem for each in teachers)}")
+    if place.weights is not None:
+        earlier = load_weights(place.weights).origin
+        names, *rest = earlier.training_data.split("; ")
+        if earlier.trained:
+            data += [name for name in names.split(", ") if name not in data]
+            notes += [note for note in rest if note not in notes]
+    elif (stem := _stem_weights(config, place)) is not None:
+        notes.append(f"stem begun from {stem.stem}")
+    return Origin(trained=True, licence=RESEARCH_ONLY, training_data="; ".join([", ".join(data), *notes]))

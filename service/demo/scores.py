@@ -1,4 +1,7 @@
-"""Rank-1 and mAP over rankings."""
+"""Rank-1 and mAP over rankings as the service gives them: cut short, so a right one may not be found at all.
+
+`model.evaluation.metrics` scores whole rankings, in which every right answer has a place.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -78,7 +78,7 @@ def test_pre_trained_then_fine_tuned_weights_are_served(
         "network.width=64",
     )
     encoder = build_encoder("vills-mobile", weights=drawn / "second" / "weights.safetensors", threads=1)
-    assert (encoder.card.trained, encoder.card.training_data) == (True, "csv")
+    assert (encoder.card.trained, encoder.card.training_data) == (True, "csv; stem begun from stem")
     assert "research only" in encoder.card.licence
     assert (encoder.card.sampling.height, encoder.card.sampling.width) == (128, 64)
     clips = np.random.default_rng(0).integers(0, 256, (2, 3, 128, 64, 3), np.uint8)

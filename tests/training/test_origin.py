@@ -1,0 +1,51 @@
+"""What weights say of themselves: everything they learned from, over all stages."""
+
+from pathlib import Path
+
+import pytest
+
+from model.training.config import FinetuneConfig, checked
+from model.training.run import RunPlace, _origin
+from model.weights import UNTRAINED, Origin, save_weights
+from tests.model.small import small_network
+
+TEACHERS = ["onnx:retail-0248", "onnx:/models/osnet_x0_25_msmt17.onnx"]
+
+
+def config(*data: str, encoder: str = "vills-light", teachers: list[str] | None = None) -> FinetuneConfig:
+    sources = [{"data": name, "share": 2} for name in data]
+    values = {"sources": sources, "schedule": {"steps": 1}, "network": {"encoder": encoder}, "teachers": teachers or []}
+    return checked(FinetuneConfig, values, "test")
+
+
+def place(folder: Path, *, weights: Path | None = None, model_dir: Path | None = None) -> RunPlace:
+    return RunPlace(out=folder, cache=folder, data={}, weights=weights, model_dir=model_dir)
+
+
+def test_data_teachers_and_the_published_stem_are_told(tmp_path: Path) -> None:
+    (tmp_path / "retail-0248.onnx").touch()
+    told = _origin(config("market1501", "cuhk03", teachers=TEACHERS), place(tmp_path, model_dir=tmp_path))
+    assert told.trained and "research only" in told.licence
+    distilled = "distilled from retail-0248, osnet_x0_25_msmt17"
+    assert told.training_data == f"market1501, cuhk03; {distilled}; stem begun from retail-0248"
+    drawn = _origin(config("csv", encoder="vills-tiny"), place(tmp_path))
+    assert drawn.training_data == "csv"  # no stem that is published
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"),
+    [
+        ("market1501; stem begun from x", "cuhk01, market1501; stem begun from x"),
+        ("cuhk01, cuhk03; distilled from retail-0248", "cuhk01, cuhk03; distilled from retail-0248"),
+    ],
+)
+def test_what_the_weights_of_a_stage_before_learned_from_stays_known(tmp_path: Path, earlier: str, now: str) -> None:
+    weights = tmp_path / "before.safetensors"
+    save_weights(weights, small_network(), Origin(trained=True, licence="research only", training_data=earlier))
+    assert _origin(config("cuhk01"), place(tmp_path, weights=weights)).training_data == now
+
+
+def test_weights_without_training_add_nothing(tmp_path: Path) -> None:
+    weights = tmp_path / "seeded.safetensors"
+    save_weights(weights, small_network(), UNTRAINED)
+    assert _origin(config("cuhk01"), place(tmp_path, weights=weights)).training_data == "cuhk01"
