@@ -10,6 +10,7 @@ from model.errors import WeightsMismatch
 from model.layers.mobilenet_stem import MobileNetStem, load_imagenet
 from model.layers.osnet_stem import OsnetStem
 from model.layers.osnet_weights import load_onnx
+from model.layers.temporal_adapter import TemporalAdapter
 from model.training.config import Network
 from model.training.errors import BadConfig
 from model.vills.config import Stem, VillsConfig, find_config
@@ -50,8 +51,12 @@ def network_config(network: Network) -> VillsConfig:
         raise BadConfig(f"network: {error}") from error
 
 
-def starting_network(config: VillsConfig, seed: int, *, weights: Path | None, stem_weights: Path | None) -> Vills:
+def starting_network(
+    config: VillsConfig, seed: int, *, weights: Path | None, stem_weights: Path | None, adapter_start: float = 1.0
+) -> Vills:
     """A network to train: from `weights` of an earlier run, or drawn from `seed` with `stem_weights` in its stem.
+
+    adapter_start: how much larger than usual drawn temporal adapters are.
 
     Raises:
         WeightsMismatch: the weights are of another network.
@@ -61,8 +66,12 @@ def starting_network(config: VillsConfig, seed: int, *, weights: Path | None, st
     if weights is not None:
         found = load_weights(weights)
         fill(network, resized(found.tensors, found.config, config), weights)
-    elif stem_weights is not None:
+        return network
+    if stem_weights is not None:
         _fill_stem(network, stem_weights)
+    for adapter in network.adapters.children():
+        assert isinstance(adapter, TemporalAdapter)
+        adapter.amplify(adapter_start)
     return network
 
 

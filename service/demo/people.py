@@ -102,6 +102,7 @@ class Gait:
     tilt: float
     nod: float
     sway: float = 0.0  # of the trunk, to either side
+    spread: float = 0.0  # of the arms, away from the body as they swing back
     arm_left_beat: Beat | None = None
     arm_right_beat: Beat | None = None
     trunk_beat: Beat | None = None

@@ -117,7 +117,8 @@ def _arm_turns(gait: Gait, seconds: float) -> dict[Bone, Floats]:
     for side, sign, arm, elbow, beat in arms:
         phase = (beat or gait.legs_beat).at(seconds)
         step = phase if sign > 0 else phase + np.pi
-        local[Bone[f"ARM_{side}"]] = _about_z(sign * gait.arms_out) @ _forward(arm - gait.swing * np.sin(step))
+        out = gait.arms_out + gait.spread * (0.5 + 0.5 * np.sin(step))
+        local[Bone[f"ARM_{side}"]] = _about_z(sign * out) @ _forward(arm - gait.swing * np.sin(step))
         local[Bone[f"FOREARM_{side}"]] = _forward(elbow - 0.25 * gait.swing * np.sin(step))
     return local
 

@@ -63,6 +63,19 @@ def test_adds_exactly_nothing_to_copies_of_one_frame(seed: int, copies: int) -> 
         assert torch.equal(adapter(one, layout), torch.zeros_like(one))
 
 
+def test_a_fresh_adapter_may_begin_with_a_say_of_its_own() -> None:
+    """As drawn, a clip's sum of what is added is next to nothing beside what one frame gets; amplified, it is not."""
+    torch.manual_seed(0)
+    adapter, layout = TemporalAdapter(96, 64), ClipLayout(torch.ones(1, 16, dtype=torch.bool))
+    tokens = torch.randn(16, TOKENS, 96)
+    drawn = adapter(tokens, layout)
+    adapter.amplify(8)
+    begun = adapter(tokens, layout)
+    assert drawn.std() < 0.05 and 0.3 < begun.std() < 3
+    kept = [float((added.mean(dim=0).norm() / added.norm()).detach()) for added in (drawn, begun)]
+    assert kept[0] < 0.1 and kept[1] > 1.5 * kept[0]
+
+
 def test_has_no_bias() -> None:
     assert all("bias" not in name for name, _ in TemporalAdapter(CHANNELS, BOTTLENECK).named_parameters())
 

@@ -1,13 +1,15 @@
 """Configurations of runs: what nothing reads is refused, what comes with the product can be used."""
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 import pytest
+import torch
 
 from model.training.config import FinetuneConfig, PretrainConfig, checked, read_config
 from model.training.errors import BadConfig
-from model.training.start import network_config
+from model.training.start import network_config, starting_network
 from model.vills.config import find_config
 
 FILES = (file.name for file in (resources.files("model") / "configs").iterdir())
@@ -72,6 +74,17 @@ def test_a_run_s_network_may_be_smaller_than_the_encoder_it_is_named_for() -> No
     assert (made.name, made.heads, made.dimension) == (own.name, own.heads, own.dimension)
     without = checked(FinetuneConfig, LEAST | {"network": {"depth": 4, "adapters": False}}, "mine")
     assert network_config(without.network).adapter_blocks == ()
+
+
+def test_adapters_that_start_anew_may_start_larger() -> None:
+    config = replace(find_config("vills-tiny"), depth=1, adapter_every=1)
+    usual, larger = (
+        starting_network(config, 3, weights=None, stem_weights=None, adapter_start=times).state_dict()
+        for times in (1.0, 4.0)
+    )
+    grown = {name for name, tensor in usual.items() if not torch.equal(tensor, larger[name])}
+    assert grown == {"adapters.0.down.weight", "adapters.0.up.weight"}
+    assert all(torch.equal(4 * usual[name], larger[name]) for name in grown)
 
 
 def test_a_size_the_network_cannot_have_is_refused() -> None:

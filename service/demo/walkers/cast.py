@@ -25,19 +25,19 @@ from service.demo.people import (
 Vary = Literal["clothes", "gait"]
 VARIES: tuple[Vary, ...] = get_args(Vary)
 
-# Cycles a second. Far below half of the frames a second, and the slowest ends two thirds of its cycle within a track.
-STRIDES = (0.5, 1.3)  # both legs look alike from afar, so what is seen of them is twice as fast
-BEATS = (0.5, 2.3)
+# Cycles a second. Below half of the frames a second, and the slowest goes through 3/4 of its cycle in a track.
+STRIDES = (0.4, 1.4)  # both legs look alike from afar, so what is seen of them is twice as fast
+BEATS = (0.4, 2.6)
 
 BUILD = Build(height=1.72, hip_height=0.87, shoulder=0.38, hips=0.34, girth=1.0)
 OUTFIT = Outfit(
-    Upper.TSHIRT, Pattern.PLAIN, Lower.LEGGINGS, Bag.NONE, Hair.SHORT,
-    top=(40, 58, 104), second=(40, 58, 104), bottom=(176, 152, 112), extra=(28, 28, 30),
+    Upper.JACKET_CLOSED, Pattern.SLEEVES, Lower.LEGGINGS, Bag.NONE, Hair.SHORT,
+    top=(40, 58, 104), second=(222, 220, 214), bottom=(176, 152, 112), extra=(28, 28, 30),
     shoes=(28, 28, 30), skin=(232, 190, 160), hair_colour=(30, 26, 24),
 )  # fmt: skip
 GAIT = Gait(
     strides_hz=1.0, phase=0.0, stride=0.5, knee=0.9, swing=0.6, arms_out=0.12, arm_left=0.0, arm_right=0.0,
-    elbow_left=0.2, elbow_right=0.2, lean=0.04, tilt=0.0, nod=0.1, sway=0.16,
+    elbow_left=0.2, elbow_right=0.2, lean=0.04, tilt=0.0, nod=0.1, sway=0.16, spread=0.5,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from service.demo.walkers.cast import Vary, attributes, cast, restarted
 from service.demo.walkers.spoil import Fault, band_rows, faults, spoil
 
 FRAMES = 16  # of a track
-EVERY = 2  # of the film's frames: 12.5 a second
+EVERY = 3  # of the film's frames: 8.3 a second, so that a track lasts two seconds
 SHRINK = 2  # crops are half as high and wide as the demo's: 128 x 64 pixels
 TRACKS = 2  # of a person before a camera
 COLUMNS = ("path", "person_id", "camera_id", "track_id", "frame", "split", "fault")
@@ -53,7 +53,7 @@ def draw_walkers(folder: Path, plan: Plan, *, step: Callable[[], None] = nothing
     """Draw a data set into a folder, which is made; the path of its manifest, which the data set `csv` reads.
 
     Every person passes each of two cameras twice, at another pace of the picture, from another angle, in another light
-    and from another moment of the gait on: 16 frames of 128 x 64 pixels, 12.5 a second. Of test people the first pass
+    and from another moment of the gait on: 16 frames of 128 x 64 pixels, 8.3 a second. Of test people the first pass
     is a query and the second in the gallery. Where people differ in all they wear, some passes have somebody or a post
     in front, and some have faults (the column `fault`, a frame): a blanked band, or spoiled frames. Where they differ
     in gait alone nothing hides them. Further columns say what is known of the person.
