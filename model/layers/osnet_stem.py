@@ -1,4 +1,4 @@
-"""OSNet x0.25 (Zhou et al., ICCV 2019) to stride 16 as a stem: small, and made for telling persons apart.
+"""OSNet x0.25 (Zhou et al., ICCV 2019) as a stem: small, and made for telling persons apart.
 
 Batch norms are folded into the convolutions before them, as published networks for inference have them: their
 statistics stay what they were. Every picture is normalised by its own mean and deviation first, which takes off most of
@@ -7,6 +7,7 @@ what is a camera's and not a person's.
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,10 +16,13 @@ from model.layers.stem import ConvStem
 CHANNELS = (16, 64, 96, 128)  # after the first convolution and after each stage
 STREAMS = 4  # of a block: t convolutions deep, t = 1 .. 4, so that it sees four scales
 GATE_REDUCTION = 16
+DESCRIPTOR = 256  # numbers
 
 
 class OsnetStem(ConvStem):
-    """OSNet x0.25 without its head; see `ConvStem`."""
+    """Its map at stride 16 makes the tokens, its head the descriptor; see `ConvStem`."""
+
+    descriptor = DESCRIPTOR
 
     def __init__(self, **timm: Any) -> None:
         narrow, first, second, third = CHANNELS
@@ -34,6 +38,7 @@ class OsnetStem(ConvStem):
             OmniScaleBlock(third, third),
         )
         super().__init__(blocks, third, **timm)
+        self.head = Head(third, self.grid_size)
 
 
 class Entry(nn.Module):
@@ -108,3 +113,21 @@ class Gate(nn.Module):
         mean = x.mean((2, 3), keepdim=True)
         weighed: Tensor = x * self.excite(F.relu(self.squeeze(mean))).sigmoid()
         return weighed
+
+
+class Head(nn.Module):
+    """What stands where on a person, weighed channel by channel, to one descriptor of the whole picture."""
+
+    def __init__(self, channels: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 1)
+        self.places = nn.Parameter(torch.full((channels, *grid), 1 / (grid[0] * grid[1])))  # begins as the mean
+        self.shift = nn.Parameter(torch.zeros(channels))
+        self.out = nn.Linear(channels, DESCRIPTOR)
+        self.slope = nn.PReLU()
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """(F, C, h, w) -> (F, S)."""
+        pooled = (F.relu(self.conv(seen)) * self.places).sum((2, 3)) + self.shift  # (F, C)
+        descriptor: Tensor = self.slope(self.out(pooled))
+        return descriptor

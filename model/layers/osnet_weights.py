@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from model.layers.osnet_stem import STREAMS, Entry, LightConv, OmniScaleBlock, OsnetStem, Transition
+from model.layers.osnet_stem import STREAMS, Entry, Head, LightConv, OmniScaleBlock, OsnetStem, Transition
+from model.layers.resampling import resampled_weights
 
 CONVS_OF_BLOCK = 2 * sum(range(1, STREAMS + 1)) + 2 * STREAMS + 2  # of the streams, of their gates, reduce and expand
 
@@ -31,7 +32,7 @@ class Conv:
 
 @torch.no_grad()
 def load_onnx(stem: OsnetStem, path: Path) -> None:
-    """Fill the stem's blocks from an OSNet x0.25 whose batch norms are folded, as OpenVINO's are.
+    """Fill the stem from an OSNet x0.25 whose batch norms are folded, as OpenVINO's are.
 
     Raises:
         OSError: no such file.
@@ -61,6 +62,29 @@ def _fill(stem: OsnetStem, nodes: list[Any], tensors: dict[str, Tensor]) -> None
         elif isinstance(block, Entry):
             next(convs).fill(block.conv)
             _fill_norms(block, nodes, tensors)
+    assert isinstance(stem.head, Head)
+    _fill_head(stem.head, convs, nodes, tensors)
+
+
+def _fill_head(head: Head, convs: Iterator[Conv], nodes: list[Any], tensors: dict[str, Tensor]) -> None:
+    """Its last linear map has a scale and a shift behind it, which are folded in."""
+    next(convs).fill(head.conv)
+    places = next(convs)
+    if places.bias is None or len(places.weight) != len(head.places):
+        raise ValueError("its head does not weigh places channel by channel")
+    head.places.copy_(resampled_weights(places.weight[:, 0], head.places.shape[1:]))
+    head.shift.copy_(places.bias)
+    last = next(number for number, node in enumerate(nodes) if node.op_type == "Gemm")
+    weight, bias = (tensors[name] for name in nodes[last].input[1:])
+    operands = [[tensors[name] for name in node.input if name in tensors] for node in nodes[last + 1 :]]
+    scale, shift, negated_slope = (
+        found[0].flatten()
+        for node, found in zip(nodes[last + 1 :], operands, strict=True)
+        if found and node.op_type in ("Mul", "Add")
+    )
+    head.out.weight.copy_(weight * scale[:, None])
+    head.out.bias.copy_(bias * scale + shift)
+    head.slope.weight.copy_(-negated_slope)
 
 
 def _fill_norms(entry: Entry, nodes: list[Any], tensors: dict[str, Tensor]) -> None:

@@ -8,9 +8,14 @@ STRIDE = 16
 
 
 class ConvStem(nn.Module):
-    """Takes the place of timm's `PatchEmbed`: (F, 3, H, W) -> (F, L, C), L = H / 16 * W / 16, row after row."""
+    """Takes the place of timm's `PatchEmbed`: (F, 3, H, W) -> (F, L, C), L = H / 16 * W / 16, row after row.
+
+    A stem that was made for telling persons apart also says what it makes of the whole picture: its descriptor.
+    """
 
     blocks: nn.Sequential  # (F, 3, H, W) -> (F, width, H / 16, W / 16); frozen and slowed block by block
+    head: nn.Module | None  # (F, width, H / 16, W / 16) -> (F, S), the descriptor
+    descriptor: int = 0  # S, its numbers
 
     def __init__(
         self,
@@ -34,11 +39,25 @@ class ConvStem(nn.Module):
         self.grid_size = (img_size[0] // STRIDE, img_size[1] // STRIDE)
         self.num_patches = self.grid_size[0] * self.grid_size[1]
         self.blocks = blocks
+        self.head = None
         self.proj = nn.Conv2d(width, embed_dim, 1, bias=bias)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(F, 3, H, W) -> (F, L, C)."""
-        tokens: Tensor = self.proj(self.blocks(frames)).flatten(2).transpose(1, 2)
+        return self._tokens(self.blocks(frames))
+
+    def both(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and descriptor: (F, 3, H, W) -> (F, L, C), (F, S)."""
+        seen = self.blocks(frames)
+        descriptor = seen.new_zeros(len(frames), 0) if self.head is None else self.head(seen)
+        return self._tokens(seen), descriptor
+
+    def published(self) -> list[nn.Module]:
+        """What published weights fill, from the pixels on: training goes slowly there."""
+        return [*self.blocks] if self.head is None else [*self.blocks, self.head]
+
+    def _tokens(self, seen: Tensor) -> Tensor:
+        tokens: Tensor = self.proj(seen).flatten(2).transpose(1, 2)
         return tokens
 
     def fold(self) -> None:

@@ -93,13 +93,13 @@ class FinetuneModule(nn.Module):
         """
         network = self.network
         with torch.autocast(frames.device.type, torch.bfloat16):
-            patches = network.trunk.patch_embed(network.normalise(frames))
+            patches, descriptor = network.stem(network.normalise(frames))
             seen = network.without_time(patches)
-            video = network.frame_features(network.with_time(seen, layout))
+            video = network.frame_features(network.with_time(seen, layout), descriptor)
             if not self._images:
                 return video[:0].float(), layout.mean(video.float())
             still = ClipLayout(torch.ones(len(frames), 1, dtype=torch.bool, device=frames.device))
-            image = network.frame_features(network.with_time(seen, still))
+            image = network.frame_features(network.with_time(seen, still), descriptor)
         return image.float(), layout.mean(video.float())
 
     def _supervised(self, both: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -181,7 +181,7 @@ class FinetuneTask:
 
     def optimiser(self) -> Optimizer:
         stem = self.module.network.trunk.patch_embed
-        slow = list(stem.blocks.parameters()) if isinstance(stem, ConvStem) else []
+        slow = nn.ModuleList(stem.published()).parameters() if isinstance(stem, ConvStem) else []
         groups = parameter_groups(
             self.module, slow, scale=self._config.network.stem_scale, weight_decay=self._config.schedule.weight_decay
         )

@@ -101,15 +101,16 @@ class PretrainModule(nn.Module):
         """Both views of every frame through the stem once; then as clips, and the sightings as images."""
         network, frames = side.network, batch["frames"]
         with torch.autocast(frames.device.type, torch.bfloat16):
-            patches = network.trunk.patch_embed(network.normalise(frames))  # (2F, L, C)
+            patches, descriptor = network.stem(network.normalise(frames))  # (2F, L, C), (2F, S)
             layout = ClipLayout(batch["mask"].repeat(VIEWS, 1))
-            clips = network.frame_features(network.tokens_of(patches, layout))
+            clips = network.frame_features(network.tokens_of(patches, layout), descriptor)
             images = patches[batch["sighted"]]  # (3B, L, C)
             if masked:
                 images = torch.where(batch["hidden"][..., None], side.hidden.to(images.dtype), images)
             still = ClipLayout(torch.ones(len(images), 1, dtype=torch.bool, device=frames.device))
             tokens = network.tokens_of(images, still)
-            return Look(tokens, network.frame_features(tokens), layout.mean(clips.float()))
+            image = network.frame_features(tokens, descriptor[batch["sighted"]])
+            return Look(tokens, image, layout.mean(clips.float()))
 
     def _whole(self, seen: Look, known: Look, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """DINO over views of pictures and of clips, UFLA between the two kinds, KoLeo."""
@@ -275,7 +276,7 @@ class PretrainTask:
 
     def optimiser(self) -> Optimizer:
         stem = self.module.student.network.trunk.patch_embed
-        slow = list(stem.blocks.parameters()) if isinstance(stem, ConvStem) else []
+        slow = nn.ModuleList(stem.published()).parameters() if isinstance(stem, ConvStem) else []
         schedule = self._config.schedule
         groups = parameter_groups(
             self.module.student, slow, scale=self._config.network.stem_scale, weight_decay=schedule.weight_decay

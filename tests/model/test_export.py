@@ -19,11 +19,13 @@ from model.export import export_onnx, feed_of
 from model.onnx import OnnxEncoder
 from model.onnx_feed import feed_text, read_feed
 from model.onnx_session import open_session
-from model.vills.config import VillsConfig
+from model.vills.config import VillsConfig, find_config
 from model.vills.encoder import VillsEncoder
 from model.vills.exportable import ExportableVills, folded
 from model.vills.network import Vills
-from model.weights import Origin
+from model.vills.seeding import seeded_network
+from model.vills.trained import trained_weights
+from model.weights import Origin, fill, load_weights
 from service.demo.film import frames, take, walker
 from service.demo.people import cast_people
 from service.demo.scene import CAMERAS, background
@@ -33,6 +35,7 @@ from tests.model.small import SMALL, as_tensor, random_clips, small_network
 ORIGIN = Origin(
     trained=True, licence='CC0, says "who"', training_data="drawn\nwalkers, Größe 2", calibration=(0.4, 11.5)
 )
+TIE = 1e-4  # two people this close to a third have no order: the two programs round apart
 STEMMED = replace(
     SMALL, stem="mobilenetv2", patch=16, height=64, width=32, depth=2, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)
 )
@@ -135,18 +138,25 @@ def walkers(config: VillsConfig, people: int, n_frames: int) -> npt.NDArray[np.u
     return np.array(clips, np.uint8)
 
 
-def test_drawn_walkers_are_found_in_the_same_order(exported: tuple[Vills, Path]) -> None:
-    network, path = exported
-    config = network.config
-    clips = walkers(config, 12, 3)
+def test_drawn_walkers_are_found_in_the_same_order(tmp_path: Path) -> None:
+    """With the default weights: what networks drawn at random think of walkers differs by roundings alone."""
+    weights, path = trained_weights("vills-light"), tmp_path / "light.onnx"
+    assert weights is not None
+    network = seeded_network(find_config("vills-light"))
+    fill(network, load_weights(weights).tensors, weights)
+    export_onnx(network, ORIGIN, path)
+    served = OnnxEncoder(path, threads=2)
+    own = VillsEncoder(served.card, network, device=torch.device("cpu"), dtype=torch.float32)
+    clips = walkers(network.config, 12, 3)
     mask = np.ones(clips.shape[:2], np.bool_)
     mask[::3, 2:] = False
-    card = OnnxEncoder(path).card
-    served = OnnxEncoder(path, threads=2).encode(clips, mask)
-    own = VillsEncoder(card, drawn_network(config), device=torch.device("cpu"), dtype=torch.float32).encode(clips, mask)
-    assert ((served * own).sum(axis=1) >= 0.9999).all()
-    first, second = (np.argsort(-(vectors @ vectors.T), axis=1)[:, :10] for vectors in (served, own))
-    np.testing.assert_array_equal(first, second)
+    first, second = served.encode(clips, mask), own.encode(clips, mask)
+    assert ((first * second).sum(axis=1) >= 0.9999).all()
+    scores = second @ second.T
+    assert scores.std() > 100 * TIE
+    found = np.take_along_axis(scores, np.argsort(-(first @ first.T), axis=1)[:, :10], axis=1)
+    wanted = -np.sort(-scores, axis=1)[:, :10]
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=TIE)
 
 
 def test_int8_gives_nearly_the_same(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.layers.osnet_stem import OsnetStem
+from model.layers.osnet_stem import Head, OsnetStem
 from model.layers.osnet_weights import load_onnx
 from model.vills.config import IMAGENET_MEAN, IMAGENET_STD
 from tests.model.onnx_bytes import mean_colour_network
@@ -29,6 +29,13 @@ def test_tokens_are_the_grid_row_after_row() -> None:
     torch.testing.assert_close(tokens[0, 3], stem.proj(stem.blocks(frames))[0, :, 1, 1])
 
 
+def test_tokens_are_the_same_with_the_descriptor_and_without() -> None:
+    stem, frames = a_stem(), torch.randn(2, 3, 64, 32)
+    tokens, descriptor = stem.both(frames)
+    torch.testing.assert_close(tokens, stem(frames))
+    assert descriptor.shape == (2, 256)
+
+
 def test_light_and_contrast_of_the_whole_picture_make_no_difference() -> None:
     stem, frames = a_stem(), torch.randn(2, 3, 64, 32)
     torch.testing.assert_close(stem(frames), stem(0.5 * frames + 3), rtol=1e-3, atol=1e-4)
@@ -36,7 +43,8 @@ def test_light_and_contrast_of_the_whole_picture_make_no_difference() -> None:
 
 def test_every_parameter_has_a_gradient() -> None:
     stem = a_stem()
-    (stem(torch.randn(4, 3, 64, 32)) * torch.randn(4, 8, 24)).sum().backward()
+    tokens, descriptor = stem.both(torch.randn(4, 3, 64, 32))
+    ((tokens * torch.randn(4, 8, 24)).sum() + (descriptor * torch.randn(4, 256)).sum()).backward()  # type: ignore[no-untyped-call]
     assert [name for name, parameter in stem.named_parameters() if parameter.grad is None] == []
 
 
@@ -47,13 +55,25 @@ def test_it_computes_what_the_published_network_computes() -> None:
     model.graph.output.append(onnx.helper.make_tensor_value_info(LAST_MAP, onnx.TensorProto.FLOAT, None))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     picture = np.random.default_rng(0).integers(0, 256, (1, 256, 128, 3)).astype(np.float32)
-    (want,) = session.run([LAST_MAP], {"inputs:0": picture[..., ::-1].copy()})  # it takes BGR
+    want, said = session.run([LAST_MAP, "Identity:0"], {"inputs:0": picture[..., ::-1].copy()})  # it takes BGR
     stem = a_stem(256, 128)
     load_onnx(stem, file)
     fed = (torch.from_numpy(picture) / 255 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
     with torch.no_grad():
         got = stem.blocks(fed.permute(0, 3, 1, 2))
+        descriptor = stem.both(fed.permute(0, 3, 1, 2))[1]
     np.testing.assert_allclose(got.numpy(), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(descriptor.numpy(), said, rtol=1e-4, atol=1e-4)
+
+
+def test_a_head_read_for_a_smaller_grid_weighs_as_much() -> None:
+    pytest.importorskip("onnx")
+    whole, small = a_stem(256, 128), a_stem(128, 64)
+    for stem in (whole, small):
+        load_onnx(stem, shared_file("models/retail-0248.onnx"))
+    assert isinstance(whole.head, Head) and isinstance(small.head, Head)
+    assert small.head.places.shape == (128, 8, 4)
+    torch.testing.assert_close(small.head.places.sum((1, 2)), whole.head.places.sum((1, 2)))
 
 
 def test_other_networks_are_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from model.training.config import FinetuneConfig, PretrainConfig, checked, read_
 from model.training.errors import BadConfig
 from model.training.start import network_config, starting_network
 from model.vills.config import find_config
+from tests.model.shared_files import shared_file
 
 FILES = (file.name for file in (resources.files("model") / "configs").iterdir())
 SHIPPED = sorted(name.removesuffix(".toml") for name in FILES if name.endswith(".toml"))
@@ -91,3 +92,19 @@ def test_a_size_the_network_cannot_have_is_refused() -> None:
     config = checked(FinetuneConfig, LEAST | {"network": {"height": 100}}, "mine")
     with pytest.raises(BadConfig, match="100 x 128 pixels do not divide into 16"):
         network_config(config.network)
+
+
+def test_a_network_on_a_published_stem_begins_with_what_that_stem_knows() -> None:
+    """Its embeddings are as alike, before the neck, as the published network's vectors."""
+    pytest.importorskip("onnx")
+    config = network_config(checked(FinetuneConfig, LEAST, "test").network)
+    network = starting_network(config, 3, weights=None, stem_weights=shared_file("models/retail-0248.onnx")).eval()
+    frames = torch.rand(6, 3, 256, 128, generator=torch.Generator().manual_seed(1)) * 255
+    frames[:, :, :, 64:] = frames[:, :, :, :64].flip(0)  # pairs that share halves
+    with torch.no_grad():
+        features = network.features(frames[:, None], torch.ones(6, 1, dtype=torch.bool))
+        descriptor = network.stem(network.normalise(frames))[1]
+    alike = [
+        torch.nn.functional.cosine_similarity(each[:, None], each[None], dim=-1) for each in (features, descriptor)
+    ]
+    torch.testing.assert_close(*alike, rtol=0, atol=0.05)
