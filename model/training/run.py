@@ -21,6 +21,7 @@ from model.training.distributed import process_group, rank, wait_for_all
 from model.training.errors import BadConfig
 from model.training.finetune import FinetuneData, FinetuneTask, TeacherVectors
 from model.training.loop import LoopPlan, train
+from model.training.memory import use_huge_pages
 from model.training.pretrain import PretrainData, PretrainTask
 from model.training.sharding import whole_network
 from model.training.start import network_config, published_stem, starting_network
@@ -85,6 +86,7 @@ def pretrain(config: PretrainConfig, place: RunPlace, progress: Progress) -> Pat
 @contextmanager
 def _ready(place: RunPlace) -> Iterator[None]:
     torch.set_num_threads(place.threads)
+    use_huge_pages()
     with process_group(place.device):
         yield
 
