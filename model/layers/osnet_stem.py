@@ -128,6 +128,8 @@ class Head(nn.Module):
 
     def forward(self, seen: Tensor) -> Tensor:
         """(F, C, h, w) -> (F, S)."""
-        pooled = (F.relu(self.conv(seen)) * self.places).sum((2, 3)) + self.shift  # (F, C)
+        # A sum over all places, as a convolution as large as the grid: several times faster on CPUs.
+        weights = self.places[:, None]  # (C, 1, h, w)
+        pooled = F.conv2d(F.relu(self.conv(seen)), weights, self.shift, groups=len(weights)).flatten(1)  # (F, C)
         descriptor: Tensor = self.slope(self.out(pooled))
         return descriptor
