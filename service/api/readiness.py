@@ -69,7 +69,7 @@ async def _look_at_disk(parts: Parts, findings: Findings) -> None:
 
 
 async def _look_at_gallery(parts: Parts, findings: Findings) -> None:
-    records = await parts.active.get()
+    records = await parts.active.get(fresh=True)  # ready by what its workers registered, not by what was known before
     reports = await parts.workers.of(records.space.id)
     statistics = await records.items.statistics()
     findings.checks.update(

@@ -52,15 +52,15 @@ class ActiveRecords:
         self._known: Records | None = None
         self._asked = 0.0
 
-    async def get(self) -> Records:
-        """The records of the active space.
+    async def get(self, *, fresh: bool = False) -> Records:
+        """The records of the active space. `fresh`: ask now, whatever is known.
 
         Raises:
             NoSpace: no worker has registered one.
             StoreUnavailable: the store does not answer.
         """
         now = time.monotonic()
-        if self._known is None or now - self._asked >= FOLLOWED_S:
+        if fresh or self._known is None or now - self._asked >= FOLLOWED_S:
             self._asked = now  # one request asks; those that come meanwhile make do with what is known
             space = await self._spaces.active()
             if self._known is None or self._known.space != space:
