@@ -53,7 +53,7 @@ class ConvStem(nn.Module):
         return self._tokens(seen), descriptor
 
     def published(self) -> list[nn.Module]:
-        """What published weights fill, from the pixels on: training goes slowly there."""
+        """What published weights fill, from the pixels on."""
         return [*self.blocks] if self.head is None else [*self.blocks, self.head]
 
     def _tokens(self, seen: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from model.data.augment import AugmentPlan, augment
 from model.data.pack import Pixels
 from model.data.samplers import PersonSampler
 from model.layers.clip_layout import ClipLayout
-from model.layers.stem import ConvStem
 from model.losses.identity import identity_loss
 from model.losses.propagation import distance_propagation, feature_propagation
 from model.losses.regression import direction_loss
@@ -24,7 +23,7 @@ from model.losses.triplet import four_pairings
 from model.training.averaging import move_average
 from model.training.config import FinetuneConfig
 from model.training.distributed import rank, world_size
-from model.training.groups import parameter_groups
+from model.training.groups import frozen_blocks, parameter_groups, stem_parameters
 from model.training.schedules import ema_decay
 from model.vills.network import Vills
 from model.vills.seeding import drawn_from
@@ -58,13 +57,13 @@ class FinetuneModule(nn.Module):
         self._losses = config.losses
         self._images = config.images
         self._frozen = config.network.frozen_blocks
-        for block in self._frozen_blocks():
+        for block in frozen_blocks(network, self._frozen):
             block.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "FinetuneModule":
         super().train(mode)
         self.average.eval()
-        for block in self._frozen_blocks():
+        for block in frozen_blocks(self.network, self._frozen):
             block.eval()  # their statistics stay ImageNet's, too
         return self
 
@@ -135,10 +134,6 @@ class FinetuneModule(nn.Module):
             losses["distances"] = weights.distances * distance_propagation(image, video[clip])
         return losses
 
-    def _frozen_blocks(self) -> list[nn.Module]:
-        stem = self.network.trunk.patch_embed
-        return list(stem.blocks[: self._frozen]) if isinstance(stem, ConvStem) else []
-
 
 class FinetuneTask:
     """The supervised task; see `model.training.task.Task`."""
@@ -180,8 +175,7 @@ class FinetuneTask:
         return batch
 
     def optimiser(self) -> Optimizer:
-        stem = self.module.network.trunk.patch_embed
-        slow = nn.ModuleList(stem.published()).parameters() if isinstance(stem, ConvStem) else []
+        slow = stem_parameters(self.module.network)
         groups = parameter_groups(
             self.module, slow, scale=self._config.network.stem_scale, weight_decay=self._config.schedule.weight_decay
         )

@@ -1,9 +1,25 @@
-"""Groups of parameters for an optimiser: what decays, and what learns slower."""
+"""Groups of parameters for an optimiser: what decays, what learns slower, and what does not learn."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
+
+from model.layers.stem import ConvStem
+from model.vills.network import Vills
+
+
+def frozen_blocks(network: Vills, count: int) -> list[nn.Module]:
+    """The first `count` blocks of a convolutional stem, which stay as they began; of other stems, none."""
+    stem = network.trunk.patch_embed
+    return [*stem.blocks[:count]] if isinstance(stem, ConvStem) else []
+
+
+def stem_parameters(network: Vills) -> list[nn.Parameter]:
+    """What published weights have filled, which learns slower; without a convolutional stem, nothing."""
+    stem = network.trunk.patch_embed
+    layers = stem.published() if isinstance(stem, ConvStem) else []
+    return [parameter for layer in layers for parameter in layer.parameters()]
 
 
 def parameter_groups(

@@ -14,7 +14,6 @@ from model.data.pack import Pixels
 from model.data.samplers import Draw, TrackSampler
 from model.layers.clip_layout import ClipLayout
 from model.layers.prototype_head import PrototypeHead
-from model.layers.stem import ConvStem
 from model.losses.dino import dino_loss
 from model.losses.ibot import ibot_loss
 from model.losses.koleo import koleo
@@ -26,7 +25,7 @@ from model.regions.pooling import RegionPool
 from model.training.averaging import move_average
 from model.training.config import PretrainConfig
 from model.training.distributed import rank, world_size
-from model.training.groups import parameter_groups
+from model.training.groups import frozen_blocks, parameter_groups, stem_parameters
 from model.training.schedules import cosine_between
 from model.training.sightings import Sightings, affinity_sightings, pose_sightings
 from model.vills.network import Vills
@@ -70,18 +69,13 @@ class PretrainModule(nn.Module):
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self.centres = nn.ModuleDict({kind: Centre(config.prototypes) for kind in ("whole", "patch", "region")})
         self._config = config
-        for block in self.frozen_blocks():
+        for block in frozen_blocks(network, config.network.frozen_blocks):
             block.requires_grad_(False)
-
-    def frozen_blocks(self) -> list[nn.Module]:
-        """The first blocks of the student's convolutional stem, which stay as they began."""
-        stem = self.student.network.trunk.patch_embed
-        return list(stem.blocks[: self._config.network.frozen_blocks]) if isinstance(stem, ConvStem) else []
 
     def train(self, mode: bool = True) -> "PretrainModule":
         super().train(mode)
         self.teacher.eval()
-        for block in self.frozen_blocks():
+        for block in frozen_blocks(self.student.network, self._config.network.frozen_blocks):
             block.eval()
         return self
 
@@ -275,8 +269,7 @@ class PretrainTask:
         return chosen[:, None] & (order < (part * self._n_patches).round()[:, None])
 
     def optimiser(self) -> Optimizer:
-        stem = self.module.student.network.trunk.patch_embed
-        slow = nn.ModuleList(stem.published()).parameters() if isinstance(stem, ConvStem) else []
+        slow = stem_parameters(self.module.student.network)
         schedule = self._config.schedule
         groups = parameter_groups(
             self.module.student, slow, scale=self._config.network.stem_scale, weight_decay=schedule.weight_decay

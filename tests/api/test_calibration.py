@@ -50,3 +50,10 @@ async def test_a_calibrated_space_answers_with_confidence_and_without_unlikely_h
     everything = (await gallery.ask(picture(RED), min_score="-1")).json()["hits"]
     assert [each["item_id"] for each in everything] == [red, blue]
     assert everything[1]["confidence"] < 0.5
+
+
+async def test_whoever_is_told_ready_is_answered_by_what_workers_registered(gallery: Api) -> None:
+    assert (await gallery.http.get("/version")).json()["min_score"] is None
+    await gallery.redis.hset("vills:spaces", SPACE.id, CALIBRATED.to_json())
+    assert (await gallery.http.get("/readyz")).json()["checks"]["space"] == SPACE.id
+    assert (await gallery.http.get("/version")).json()["min_score"] == 0.6

@@ -1,5 +1,6 @@
 """The OSNet stem computes what the published network computes, and refuses others."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ import torch
 from model.layers.osnet_stem import Head, OsnetStem
 from model.layers.osnet_weights import load_onnx
 from model.vills.config import IMAGENET_MEAN, IMAGENET_STD
+from model.vills.resizing import PLACES, resized
+from model.vills.seeding import seeded_network
 from tests.model.onnx_bytes import mean_colour_network
 from tests.model.shared_files import shared_file
+from tests.model.small import SMALL
 
 LAST_MAP = "model/tf.nn.relu_98/Relu:0"  # of retail-0248, before its head
 
@@ -44,7 +48,7 @@ def test_light_and_contrast_of_the_whole_picture_make_no_difference() -> None:
 def test_every_parameter_has_a_gradient() -> None:
     stem = a_stem()
     tokens, descriptor = stem.both(torch.randn(4, 3, 64, 32))
-    ((tokens * torch.randn(4, 8, 24)).sum() + (descriptor * torch.randn(4, 256)).sum()).backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward((tokens, descriptor), (torch.randn(4, 8, 24), torch.randn(4, 256)))
     assert [name for name, parameter in stem.named_parameters() if parameter.grad is None] == []
 
 
@@ -74,6 +78,15 @@ def test_a_head_read_for_a_smaller_grid_weighs_as_much() -> None:
     assert isinstance(whole.head, Head) and isinstance(small.head, Head)
     assert small.head.places.shape == (128, 8, 4)
     torch.testing.assert_close(small.head.places.sum((1, 2)), whole.head.places.sum((1, 2)))
+
+
+def test_weights_of_one_size_start_a_network_of_another() -> None:
+    small = seeded_network(replace(SMALL, stem="osnet", patch=16, height=64, width=32))
+    large = seeded_network(replace(small.config, height=128, width=64))
+    large.load_state_dict(resized(small.state_dict(), small.config, large.config))
+    before, after = small.state_dict()[PLACES], large.state_dict()[PLACES]
+    assert after.shape[1:] == (8, 4)
+    torch.testing.assert_close(after.sum((1, 2)), before.sum((1, 2)))
 
 
 def test_other_networks_are_refused(tmp_path: Path) -> None:
