@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 STRIDE = 16
@@ -41,6 +42,8 @@ class ConvStem(nn.Module):
         self.blocks = blocks
         self.head = None
         self.proj = nn.Conv2d(width, embed_dim, 1, bias=bias)
+        # A pixel's channels beside each other: the small convolutions of a stem take two thirds of the time on CPUs.
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(F, 3, H, W) -> (F, L, C)."""

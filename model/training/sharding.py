@@ -26,6 +26,7 @@ def shard(module: nn.Module) -> nn.Module:
 
     Each transformer block is gathered when it is run and let go after it; the rest is one group.
     """
+    module.to(memory_format=torch.contiguous_format)  # what can be spread; a stem keeps its weights otherwise
     for block in [each for each in module.modules() if isinstance(each, Block)]:
         fully_shard(block)
     fully_shard(module)
