@@ -33,6 +33,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     beside.replace(folder / FILE)
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run in that folder goes on, rather than begins."""
+    return (folder / FILE).exists()
+
+
 def load_checkpoint(folder: Path, config: str) -> Checkpoint | None:
     """The checkpoint in the run's folder; None where there is none yet.
 
@@ -40,7 +45,7 @@ def load_checkpoint(folder: Path, config: str) -> Checkpoint | None:
         BadCheckpoint: it cannot be read, or is of a run with another configuration.
     """
     path = folder / FILE
-    if not path.exists():
+    if not has_checkpoint(folder):
         return None
     try:
         found = Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))

@@ -96,6 +96,7 @@ class FinetuneConfig(Section):
     tracks: Positive = 2  # of a person in a batch
     frames: Positive = 4  # of a track, at most
     images: bool = True  # learn from every frame as an image, too; without, from clips alone
+    heads: Literal["fitted", "drawn"] = "fitted"  # begin from what the network knows, or at random
     teachers: list[str] = []  # encoders' names, onnx:FILE for example; they teach with one voice
     network: Network = Network()
     schedule: Schedule

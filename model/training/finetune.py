@@ -1,7 +1,7 @@
 """Fine-tuning: identities, triplets over images and clips, and what a teacher network knows."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from model.training.averaging import move_average
 from model.training.config import FinetuneConfig
 from model.training.distributed import rank, world_size
 from model.training.groups import frozen_blocks, parameter_groups, stem_parameters
+from model.training.heads import features_of, fit_classifier, fit_regressor, pictures_of
 from model.training.schedules import ema_decay
 from model.vills.network import Vills
 from model.vills.seeding import drawn_from
@@ -151,6 +152,21 @@ class FinetuneTask:
     def kept(self) -> Vills:
         """The network whose weights are kept: the average."""
         return self.module.average
+
+    @property
+    def n_pictures(self) -> int:
+        """How many pictures there are to learn from."""
+        return sum(len(track.rows) for track in self._data.sampler.data.tracks)
+
+    def fit_heads(self, device: str, step: Callable[[int], None]) -> None:
+        """Begin the classifier and the regressor from what the network says of every picture; `step` counts them."""
+        rows, person = pictures_of(self._data.sampler.data)
+        features = features_of(self.module.network, self._data.pixels, rows, device, step)
+        domains, smoothing = self.module.domain_of_person.cpu(), self._config.losses.smoothing
+        fit_classifier(self.module.classifier, features, torch.from_numpy(person), domains, smoothing)
+        if self.module.regressor is not None:
+            assert self._data.teacher is not None
+            fit_regressor(self.module.regressor, features, torch.from_numpy(self._data.teacher[rows]))
 
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
         """Frames (F, 3, H, W) 0-255 of B clips, `mask` (B, T), `clip` (F,) which clip a frame is of; per clip `person`,

@@ -16,6 +16,7 @@ from model.data.samplers import PersonSampler, TrackSampler
 from model.data.teacher import teacher_vectors
 from model.data.training_set import training_set
 from model.regions.cache import Bodies, cached_bodies
+from model.training.checkpoint import has_checkpoint
 from model.training.config import FinetuneConfig, PretrainConfig, Source
 from model.training.distributed import process_group, rank, wait_for_all
 from model.training.errors import BadConfig
@@ -65,6 +66,9 @@ def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Pat
         shares = [source.share for source in config.sources]
         sampler = PersonSampler(training_set(pictures), shares, config.tracks, config.frames, config.seed)
         task = FinetuneTask(_network(config, place), config, FinetuneData(pack.pixels, sampler, teacher))
+        if config.heads == "fitted" and not has_checkpoint(place.out):
+            with progress("fitting the heads", task.n_pictures) as step:
+                task.fit_heads(place.device, step)
         return _trained(task, config, place, progress)
 
 
