@@ -1,0 +1,91 @@
+"""Convolutional networks as five stages that a system may put its own modules between."""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import timm
+from torch import Tensor, nn
+from torchvision.models import mobilenet_v2
+
+TrunkName = Literal["resnet50", "resnet18", "seresnet50", "inception_v3", "mobilenetv2"]
+
+
+class FrameTrunk(nn.Module):
+    """(F, 3, H, W) -> (F, C, h, w), frame by frame. Papers count its stages from 1: "after block 4" is `stages[3]`.
+
+    Without weights: those come with a run (`model.training.start`).
+    """
+
+    stages: nn.ModuleList  # five nn.Sequential of blocks
+    channels: tuple[int, ...]  # after each stage
+    strides: tuple[int, ...]  # of pixels, after each stage
+
+    def __init__(self, name: TrunkName, *, last_stride: Literal[1, 2] = 1) -> None:
+        """`last_stride`: of the last stage; with 1 a map is twice as high and wide as the published network's.
+
+        Raises:
+            ValueError: no trunk has that name, or it cannot have that stride.
+        """
+        super().__init__()
+        if name not in _MAKERS:
+            raise ValueError(f"no trunk is called {name!r}: use one of {', '.join(get_args(TrunkName))}")
+        if name == "inception_v3" and last_stride == 1:
+            raise ValueError("inception_v3 halves its last map by a block of pooling: last_stride has to be 2")
+        stages, self.channels, self.strides = _MAKERS[name]()
+        if last_stride == 1:
+            _keep_size(stages[-1])
+            self.strides = (*self.strides[:-1], self.strides[-2])
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(F, 3, H, W), normalised -> the last stage's map, (F, C, h, w)."""
+        for stage in self.stages:
+            frames = stage(frames)
+        return frames
+
+
+Made = tuple[list[nn.Sequential], tuple[int, ...], tuple[int, ...]]
+
+
+def _resnet(name: str) -> Made:
+    net = timm.create_model(name, pretrained=False)
+    stem = nn.Sequential(net.conv1, net.bn1, net.act1, net.maxpool)
+    width = 512 if name == "resnet18" else 2048
+    return (
+        [stem, net.layer1, net.layer2, net.layer3, net.layer4],
+        (64, width // 8, width // 4, width // 2, width),
+        (4, 4, 8, 16, 32),
+    )
+
+
+def _inception() -> Made:
+    net = timm.create_model("inception_v3", pretrained=False, aux_logits=False)
+    parts = dict(net.named_children())
+    starts = ["Conv2d_1a_3x3", "Conv2d_3b_1x1", "Mixed_5b", "Mixed_6a", "Mixed_7a", "global_pool"]
+    names = list(parts)
+    edges = [names.index(start) for start in starts]
+    stages = [nn.Sequential(*(parts[each] for each in names[a:b])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return stages, (64, 192, 288, 768, 2048), (4, 8, 8, 16, 32)
+
+
+def _mobilenet() -> Made:
+    blocks = mobilenet_v2(weights=None).features
+    edges = [0, 2, 4, 7, 14, 18]
+    stages = [blocks[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return stages, (16, 24, 32, 96, 320), (2, 4, 8, 16, 32)
+
+
+def _keep_size(stage: nn.Module) -> None:
+    """Take strides out of a stage (Luo et al., "Bag of Tricks", 2019, section 3.6): same weights, a larger map."""
+    for module in stage.modules():
+        if isinstance(module, nn.Conv2d | nn.AvgPool2d) and module.stride not in (1, (1, 1)):
+            module.stride = (1, 1)
+
+
+_MAKERS: dict[str, Callable[[], Made]] = {
+    "resnet50": lambda: _resnet("resnet50"),
+    "resnet18": lambda: _resnet("resnet18"),
+    "seresnet50": lambda: _resnet("seresnet50"),
+    "inception_v3": _inception,
+    "mobilenetv2": _mobilenet,
+}

@@ -1,0 +1,1 @@
+"""Published re-identification systems, behind the same interface as VILLS."""

@@ -1,0 +1,52 @@
+"""Trunks in stages: the published networks, cut where systems put their modules."""
+
+import pytest
+import timm
+import torch
+
+from model.layers.frame_trunk import FrameTrunk, TrunkName
+
+SIZES: dict[TrunkName, tuple[int, int]] = {
+    "resnet50": (64, 32),
+    "resnet18": (64, 32),
+    "seresnet50": (64, 32),
+    "inception_v3": (139, 139),
+    "mobilenetv2": (64, 32),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_channels_and_strides_are_those_that_are_told(name: TrunkName) -> None:
+    trunk, (height, width) = FrameTrunk(name, last_stride=2).eval(), SIZES[name]
+    x = torch.randn(1, 3, height, width)
+    for stage, channels, stride in zip(trunk.stages, trunk.channels, trunk.strides, strict=True):
+        x = stage(x)
+        assert x.shape[1] == channels
+        if name != "inception_v3":  # it pads nothing, so its maps are a little smaller
+            assert x.shape[2:] == (height // stride, width // stride)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet18", "seresnet50", "mobilenetv2"])
+def test_without_its_last_stride_a_trunk_has_a_larger_map_of_the_same_weights(name: TrunkName) -> None:
+    kept, halved = FrameTrunk(name, last_stride=1), FrameTrunk(name, last_stride=2)
+    kept.load_state_dict(halved.state_dict())
+    assert kept.eval()(torch.randn(1, 3, 64, 32)).shape == (1, kept.channels[-1], 4, 2)
+    assert kept.strides[-1] == 16
+
+
+def test_the_published_network_s_weights_fit_and_give_its_map() -> None:
+    whole = timm.create_model("resnet50", pretrained=False).eval()
+    trunk = FrameTrunk("resnet50", last_stride=2).eval()
+    for stage, name in enumerate(("layer1", "layer2", "layer3", "layer4"), start=1):
+        trunk.stages[stage].load_state_dict(getattr(whole, name).state_dict())
+    for place, name in enumerate(("conv1", "bn1")):
+        trunk.stages[0][place].load_state_dict(getattr(whole, name).state_dict())  # type: ignore[index]
+    x = torch.randn(1, 3, 64, 32)
+    torch.testing.assert_close(trunk(x), whole.forward_features(x))
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="use one of resnet50"):
+        FrameTrunk("vgg16")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="last_stride has to be 2"):
+        FrameTrunk("inception_v3", last_stride=1)
