@@ -1,6 +1,7 @@
 """Convolutional networks as five stages that a system may put its own modules between."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal, get_args
 
 import timm
@@ -48,11 +49,11 @@ Made = tuple[list[nn.Sequential], tuple[int, ...], tuple[int, ...]]
 
 
 def _resnet(name: str) -> Made:
-    net = timm.create_model(name, pretrained=False)
-    stem = nn.Sequential(net.conv1, net.bn1, net.act1, net.maxpool)
+    parts = dict(timm.create_model(name, pretrained=False).named_children())
+    stem = nn.Sequential(*(parts[each] for each in ("conv1", "bn1", "act1", "maxpool")))
     width = 512 if name == "resnet18" else 2048
     return (
-        [stem, net.layer1, net.layer2, net.layer3, net.layer4],
+        [stem, *(nn.Sequential(*parts[f"layer{number}"].children()) for number in range(1, 5))],
         (64, width // 8, width // 4, width // 2, width),
         (4, 4, 8, 16, 32),
     )
@@ -64,14 +65,14 @@ def _inception() -> Made:
     starts = ["Conv2d_1a_3x3", "Conv2d_3b_1x1", "Mixed_5b", "Mixed_6a", "Mixed_7a", "global_pool"]
     names = list(parts)
     edges = [names.index(start) for start in starts]
-    stages = [nn.Sequential(*(parts[each] for each in names[a:b])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    stages = [nn.Sequential(*(parts[each] for each in names[a:b])) for a, b in pairwise(edges)]
     return stages, (64, 192, 288, 768, 2048), (4, 8, 8, 16, 32)
 
 
 def _mobilenet() -> Made:
     blocks = mobilenet_v2(weights=None).features
     edges = [0, 2, 4, 7, 14, 18]
-    stages = [blocks[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    stages = [blocks[a:b] for a, b in pairwise(edges)]
     return stages, (16, 24, 32, 96, 320), (2, 4, 8, 16, 32)
 
 
