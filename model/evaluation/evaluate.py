@@ -111,21 +111,34 @@ def evaluate(
         DataError: a picture cannot be read.
         BadEmbedding: the network gave no direction for a clip or a track.
     """
-    compared = compare(encoder, probe_of(dataset, protocol), reranked=reranked, batch_items=batch_items, step=step)
+    probes = [probe_of(dataset, protocol)]
+    (compared,) = compare(encoder, probes, reranked=reranked, batch_items=batch_items, step=step)
     return judge(compared, dataset.name, protocol, encoder.card, ap=ap)
 
 
 def compare(
     encoder: Encoder,
-    probe: Probe,
+    probes: Sequence[Probe],
     *,
     reranked: bool = False,
     batch_items: int = 32,
     step: Callable[[int], None] | None = None,
-) -> Compared:
-    """The first half of `evaluate`: embed, and re-rank where asked for. Raises as it does."""
-    queries, gallery = embed_probe(encoder, probe, batch_items=batch_items, step=step)
-    return Compared(probe, queries, gallery, rerank(queries, gallery) if reranked else None)
+) -> list[Compared]:
+    """The first half of `evaluate`, for several probes: embed, each track once, and re-rank. Raises as it does."""
+    distinct = _distinct(probes)
+    rows = {track: row for row, track in enumerate(distinct)}
+    vectors = embed_tracks(encoder, distinct, batch_items=batch_items, step=step)
+
+    def of(probe: Probe) -> Compared:
+        queries, gallery = (vectors[[rows[track] for track in side]] for side in (probe.queries, probe.gallery))
+        return Compared(probe, queries, gallery, rerank(queries, gallery) if reranked else None)
+
+    return [of(probe) for probe in probes]
+
+
+def pictures_to_read(probes: Sequence[Probe], sampling: Sampling) -> int:
+    """How many pictures `compare` reads."""
+    return count_pictures(_distinct(probes), sampling)
 
 
 def judge(
@@ -154,21 +167,6 @@ def best(compared: Sequence[Compared]) -> Compared:
     return max(compared, key=worth)
 
 
-def embed_probe(
-    encoder: Encoder, probe: Probe, *, batch_items: int = 32, step: Callable[[int], None] | None = None
-) -> tuple[Vectors, Vectors]:
-    """Unit rows of the queries (Q, D) and of the gallery (N, D); a track that is in both is embedded once."""
-    distinct = _distinct(probe)
-    rows = {track: row for row, track in enumerate(distinct)}
-    vectors = embed_tracks(encoder, distinct, batch_items=batch_items, step=step)
-    return vectors[[rows[track] for track in probe.queries]], vectors[[rows[track] for track in probe.gallery]]
-
-
-def pictures_to_read(probe: Probe, sampling: Sampling) -> int:
-    """How many pictures `embed_probe` reads."""
-    return count_pictures(_distinct(probe), sampling)
-
-
-def _distinct(probe: Probe) -> list[Track]:
-    both: Iterable[Track] = (*probe.queries, *probe.gallery)
-    return list(dict.fromkeys(both))
+def _distinct(probes: Sequence[Probe]) -> list[Track]:
+    sides: Iterable[Sequence[Track]] = (side for probe in probes for side in (probe.queries, probe.gallery))
+    return list(dict.fromkeys(track for side in sides for track in side))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from model.build import build_encoder
 from model.data.build import load_dataset
-from model.evaluation.evaluate import evaluate, pictures_to_read
+from model.evaluation.evaluate import compare, pictures_to_read
+from model.evaluation.metrics import scores_of
 from model.evaluation.protocols import probe_of
 from model.study.config import Study, Variant, finetune_config, pretrain_config
 from model.training.run import Progress, RunPlace, finetune, pretrain
@@ -79,9 +80,11 @@ def _tested(
     found = []
     for test in study.tests:
         dataset = load_dataset(test.data, tests[test.data])
-        for protocol in test.protocols:
-            pictures = pictures_to_read(probe_of(dataset, protocol), encoder.card.sampling)
-            with progress(f"{variant}: {test.data} {protocol}", pictures) as step:
-                scores = evaluate(encoder, dataset, protocol, step=step).scores
+        probes = [probe_of(dataset, protocol) for protocol in test.protocols]
+        pictures = pictures_to_read(probes, encoder.card.sampling)
+        with progress(f"{variant}: {test.data} {', '.join(test.protocols)}", pictures) as step:
+            compared = compare(encoder, probes, step=step)
+        for protocol, one in zip(test.protocols, compared, strict=True):
+            scores = scores_of(one.answers())
             found.append(Result(variant, seed, test.data, protocol, scores.rank1, scores.map))
     return found

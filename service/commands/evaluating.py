@@ -79,10 +79,8 @@ def compared_with(
     encoder = encoder_with(weights, settings)
     sampling = encoder.card.sampling
     probes = shown(probe, frames, sampling.frames)
-    with counted("embedding", sum(pictures_to_read(each, sampling) for each in probes)) as step:
-        compared = [
-            compare(encoder, each, reranked=rerank, batch_items=settings.batch_items, step=step) for each in probes
-        ]
+    with counted("embedding", pictures_to_read(probes, sampling)) as step:
+        compared = compare(encoder, probes, reranked=rerank, batch_items=settings.batch_items, step=step)
     return encoder, best(compared) if len(compared) > 1 else compared[0]
 
 
