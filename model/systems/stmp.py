@@ -1,0 +1,130 @@
+"""STMP: a recurrent unit refines each frame's map by the frames before, and 3-D convolutions read the refined clip.
+
+Source: Liu et al., "Spatial and Temporal Mutual Promotion for Video-based Person Re-identification", AAAI 2019, by
+their program (yolomax/person-reid-lib). Assumed, as not published or not traced:
+
+- retrieval is by the vector of the video head (the part vectors serve training);
+- between the two 3-D convolutions stands a ReLU, around them no norm; the first one's kernel is 1, the second pads, so
+  that clips of any length pass; the second has no bias, as one that all clips share would move no distance;
+- the auxiliary classifier is one linear map of the mean of stage 4's map, frame by frame;
+- the four losses have weight 1.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.layers.frame_trunk import FrameTrunk, TrunkName
+from model.layers.map_sizes import map_sizes
+from model.layers.refining_unit import RefiningUnit
+from model.losses.batch_hard import batch_hard_triplet
+from model.systems.baseline import frames_of
+from model.systems.system import Batch, System
+
+
+@dataclass(frozen=True, slots=True)
+class STMPConfig:
+    """The program's own numbers; with them a clip has maps of 8 x 8, and so 8 part vectors."""
+
+    trunk: TrunkName = "inception_v3"
+    last_stride: Literal[1, 2] = 2
+    height: int = 299
+    width: int = 299
+    frames: int = 8
+    gate_channels: int = 256  # of the two differences, before the gates
+    spatial_hidden: int = 128  # of the gate over places
+    dimension: int = 256  # of a clip's vector, and of the 3-D convolutions
+    classifier_hidden: int = 512
+    classifier_slope: float = 0.1  # of its leaky ReLU
+    classifier_dropout: float = 0.5
+    margin: float = 0.4  # of both triplet losses
+
+
+class STMP(System):
+    """A trunk, the refining unit on its last map, a 3-D head for the clip, and vectors of horizontal parts.
+
+    `frames` is what the paper trains on; it takes clips of any length. The order of frames counts.
+    """
+
+    fixed = False
+
+    def __init__(self, config: STMPConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.frames = config.frames
+        self.dimension = config.dimension
+        self.trunk = FrameTrunk(config.trunk, last_stride=config.last_stride)
+        channels = self.trunk.channels[-1]
+        h, w = map_sizes(self.trunk, config.height, config.width)[-1]
+        self.refine = RefiningUnit(
+            channels, h, w, gate_channels=config.gate_channels, spatial_hidden=config.spatial_hidden
+        )
+        self.video = nn.Sequential(
+            nn.Conv3d(channels, config.dimension, kernel_size=1),
+            nn.ReLU(),
+            nn.Conv3d(config.dimension, config.dimension, kernel_size=3, padding=1, bias=False),
+        )
+
+    def features(self, clips: Tensor) -> Tensor:
+        """(B, T, 3, H, W) -> the vectors of the video head, (B, D)."""
+        return self._read(clips).video
+
+    def parts(self, clips: Tensor) -> Tensor:
+        """(B, T, 3, H, W) -> a vector for each row of the map, from the top down, (B, h, C)."""
+        return self._read(clips).parts
+
+    def training_heads(self, n_persons: int) -> nn.Module:
+        return STMPHeads(self.config, self.trunk.channels[3], n_persons)
+
+    def losses(self, batch: Batch, heads: nn.Module) -> Mapping[str, Tensor]:
+        assert isinstance(heads, STMPHeads)
+        seen, margin = self._read(batch.clips), self.config.margin
+        parts = [batch_hard_triplet(part, batch.person, margin=margin) for part in seen.parts.unbind(dim=1)]
+        auxiliary = heads.auxiliary(seen.auxiliary)  # (B * T, P)
+        shown = batch.person.repeat_interleave(batch.clips.shape[1])
+        return {
+            "identity": F.cross_entropy(heads.identity(seen.video).float(), batch.person),
+            "auxiliary": F.cross_entropy(auxiliary.float(), shown),
+            "triplet": batch_hard_triplet(seen.video, batch.person, margin=margin),
+            "parts": torch.stack(parts).mean(),
+        }
+
+    def _read(self, clips: Tensor) -> "_Read":
+        frames = frames_of(clips, self.config.height, self.config.width)
+        for stage in self.trunk.stages[:4]:
+            frames = stage(frames)
+        last = self.trunk.stages[4](frames)  # (B * T, C, h, w)
+        refined = self.refine(last.unflatten(0, clips.shape[:2]))  # (B, T, C, h, w)
+        video = self.video(refined.transpose(1, 2))  # (B, D, T, h, w)
+        return _Read(
+            video=video.to(refined.dtype).mean(dim=(2, 3, 4)),
+            parts=refined.mean(dim=(1, 4)).transpose(1, 2),
+            auxiliary=frames.mean(dim=(2, 3)),
+        )
+
+
+class _Read(NamedTuple):
+    """What one pass gives of B clips."""
+
+    video: Tensor  # (B, D)
+    parts: Tensor  # (B, h, C), a row of the map each
+    auxiliary: Tensor  # (B * T, C of stage 4), frame by frame
+
+
+class STMPHeads(nn.Module):
+    """Classifiers of the clip's vector and of stage 4's mean."""
+
+    def __init__(self, config: STMPConfig, auxiliary_channels: int, n_persons: int) -> None:
+        super().__init__()
+        self.identity = nn.Sequential(
+            nn.Linear(config.dimension, config.classifier_hidden, bias=False),  # the norm has a shift of its own
+            nn.BatchNorm1d(config.classifier_hidden),
+            nn.LeakyReLU(config.classifier_slope),
+            nn.Dropout(config.classifier_dropout),
+            nn.Linear(config.classifier_hidden, n_persons),
+        )
+        self.auxiliary = nn.Linear(auxiliary_channels, n_persons)
