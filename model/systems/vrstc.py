@@ -1,0 +1,218 @@
+"""VRSTC: find the bands of frames that something hides, draw them anew, and retrieve by the completed frames.
+
+Source: Hou et al., "VRSTC: Occlusion-Free Video Person Re-Identification", CVPR 2019. Without published code. How the
+paper trains, one after the other:
+
+1. The base net: `VRSTCConfig(non_local=False, completion="off")`.
+2. STCnet (`model.systems.stcnet`), with the base net both to find frames without occlusion (`Completer.windows`) and,
+   frozen, to guide it (`Guider`).
+3. `complete`, with both, on all training tracks, each a whole video; then the net with non-local blocks on those.
+
+Named assumptions:
+
+- A band's feature is the mean of its third of the last map; border rows count for both bands.
+- STCnet draws at its own size: frames are resized to it and what it draws is resized back, and only rows of occluded
+  bands are taken from it. All other pixels stay as they were.
+- Neighbours at a video's edges, or where there are none: `model.layers.occlusion.neighbours`. A clip of one frame
+  equals its own mean, so it has no occluded band and stays as it is.
+- The guider sees pictures at the size that the base net was trained with, each as a clip of one frame.
+- "Whole video": what `features` is given. A track in pieces is scored and completed piece by piece.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.layers.frame_trunk import FrameTrunk, TrunkName
+from model.layers.non_local_trunk import NonLocalTrunk
+from model.layers.occlusion import THRESHOLD, band_features, band_mask, band_scores, neighbours
+from model.systems.baseline import frames_of
+from model.systems.stcnet import STCnet, STCnetConfig, Windows
+from model.systems.system import Batch, System
+from model.vills.config import IMAGENET_MEAN, IMAGENET_STD
+
+
+@dataclass(frozen=True, slots=True)
+class VRSTCConfig:
+    """The paper's ReID net, and how frames are completed for it."""
+
+    trunk: TrunkName = "resnet50"
+    last_stride: Literal[1, 2] = 1
+    height: int = 256
+    width: int = 128
+    frames: int = 4
+    non_local: bool = True  # False: the base net, frame by frame
+    # "features": `features` completes what it is given, training does not, as its data were completed beforehand, the
+    # paper's way. "always": training completes each clip as it comes, for data that nobody completed. "off": never.
+    completion: Literal["off", "features", "always"] = "features"
+    threshold: float = THRESHOLD
+    stcnet: STCnetConfig = field(default_factory=STCnetConfig)
+
+
+class ReIDNet(nn.Module):
+    """A trunk, with non-local blocks or without, and the mean over places and frames."""
+
+    def __init__(self, config: VRSTCConfig, *, non_local: bool) -> None:
+        super().__init__()
+        trunk = FrameTrunk(config.trunk, last_stride=config.last_stride)
+        self.dimension = trunk.channels[-1]
+        self.trunk = NonLocalTrunk(trunk) if non_local else trunk
+
+    def maps(self, clips: Tensor) -> Tensor:
+        """(B, T, 3, H, W) -> (B, T, C, h, w)."""
+        as_clips = isinstance(self.trunk, NonLocalTrunk)
+        maps: Tensor = self.trunk(clips if as_clips else clips.flatten(0, 1))
+        return maps if as_clips else maps.view(*clips.shape[:2], *maps.shape[1:])
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """(B, T, 3, H, W) -> (B, D), float32."""
+        return self.maps(clips).float().mean(dim=(1, 3, 4))
+
+
+class Completer(nn.Module):
+    """The two trained networks that find and fill occluded bands. Constants: nothing here ever learns.
+
+    locator: a base net of its own, as the scores that tau was chosen for are a base net's.
+    """
+
+    def __init__(self, config: VRSTCConfig) -> None:
+        super().__init__()
+        self.threshold = config.threshold
+        self.locator = ReIDNet(config, non_local=False)
+        self.stcnet = STCnet(config.stcnet)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)  # batch norms included, whatever is trained around it
+
+    @torch.no_grad()
+    def occluded(self, clips: Tensor) -> Tensor:
+        """Which bands are hidden: (B, T, 3, H, W), normalised -> (B, T, K) bool."""
+        return band_scores(band_features(self.locator.maps(clips))) < self.threshold
+
+    @torch.no_grad()
+    def complete(self, clips: Tensor) -> Tensor:
+        """Draw the occluded bands anew: (B, T, 3, H, W), normalised, same shape out; each clip a whole video."""
+        bands = self.occluded(clips)  # (B, T, K)
+        hidden = bands.any(dim=2)  # (B, T)
+        if not hidden.any():
+            return clips
+        bands, frames = bands[hidden], clips[hidden]  # (F, K), (F, 3, H, W)
+        windows = self._windows(clips, hidden, hidden)
+        _, drawn = self.stcnet(windows, band_mask(bands, windows.frames.shape[2]))
+        completed = clips.clone()
+        size = frames.shape[2], frames.shape[3]
+        completed[hidden] = torch.where(band_mask(bands, size[0]), normalised(drawn, size).to(frames.dtype), frames)
+        return completed
+
+    @torch.no_grad()
+    def windows(self, batch: Batch) -> tuple[Windows, Tensor]:
+        """What STCnet learns from: frames without an occluded band, between their neighbours; and whose they are, (F,).
+
+        F may be 0. Clips should hold different frames: a copy of a frame beside it gives the dropped region away.
+        """
+        hidden = self.occluded(batch.clips).any(dim=2)  # (B, T)
+        person = batch.person[:, None].expand_as(hidden)
+        return self._windows(batch.clips, hidden, ~hidden), person[~hidden]
+
+    def _windows(self, clips: Tensor, hidden: Tensor, chosen: Tensor) -> Windows:
+        """Of the frames that `chosen` (B, T) names, given in which frames something is hidden (B, T)."""
+        size = self.stcnet.config.size
+        frames = signed(clips.flatten(0, 1), size).view(*clips.shape[:3], *size)  # (B, T, 3, h, w)
+        previous, following = (place[chosen] for place in neighbours(hidden))  # (F,)
+        clip = chosen.nonzero()[:, 0]  # (F,)
+        # Where there are none, both are -1, so some frame is taken that is not looked at.
+        return Windows(frames[chosen], frames[clip, previous], frames[clip, following], previous >= 0)
+
+
+class Guider(nn.Module):
+    """A trained base net with its classifier, as STCnet's heads want it: pictures of -1 to 1 -> logits."""
+
+    def __init__(self, net: ReIDNet, classifier: nn.Module, size: tuple[int, int]) -> None:
+        """`size`: H and W that the net was trained with."""
+        super().__init__()
+        self.net, self.classifier, self.size = net, classifier, size
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(F, 3, h, w), values -1 to 1 -> (F, P)."""
+        logits: Tensor = self.classifier(self.net(normalised(frames, self.size)[:, None]))
+        return logits
+
+
+class VRSTC(System):
+    """The ReID net, and with a config that completes, what completes for it.
+
+    After training its parts, give it their weights::
+
+        system.completer.locator.load_state_dict(base.net.state_dict())
+        system.completer.stcnet.load_state_dict(stcnet.state_dict())
+    """
+
+    fixed = False
+
+    def __init__(self, config: VRSTCConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.net = ReIDNet(config, non_local=config.non_local)
+        self.completer = None if config.completion == "off" else Completer(config)
+        self.frames, self.dimension = config.frames, self.net.dimension
+
+    def features(self, clips: Tensor) -> Tensor:
+        self._check(clips)
+        features: Tensor = self.net(clips if self.completer is None else self.completer.complete(clips))
+        return features
+
+    def complete(self, clips: Tensor) -> Tensor:
+        """Complete a data set offline: (B, T, 3, H, W), normalised, each clip a whole video; same shape out.
+
+        Pixels outside occluded bands come back bit for bit.
+
+        Raises:
+            ValueError: the configuration has switched completion off, or the clips have a wrong shape.
+        """
+        self._check(clips)
+        if self.completer is None:
+            raise ValueError('completion="off" leaves nothing to complete with: take "features" or "always"')
+        return self.completer.complete(clips)
+
+    def training_heads(self, n_persons: int) -> nn.Module:
+        return nn.Linear(self.dimension, n_persons)
+
+    def losses(self, batch: Batch, heads: nn.Module) -> Mapping[str, Tensor]:
+        """Cross-entropy of the clips' features, without smoothing; the paper trains by nothing else."""
+        self._check(batch.clips)
+        clips = batch.clips
+        if self.completer is not None and self.config.completion == "always":
+            clips = self.completer.complete(clips)
+        return {"identity": F.cross_entropy(heads(self.net(clips)).float(), batch.person)}
+
+    def _check(self, clips: Tensor) -> None:
+        """Raises ValueError for what are not clips of at least one frame of the configured size."""
+        frames_of(clips, self.config.height, self.config.width)
+
+
+def signed(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """ImageNet-normalised frames (F, 3, H, W) -> values -1 to 1, at another H and W."""
+    mean, std = _statistics(frames)
+    return _resized(2 * (frames * std + mean) - 1, size)
+
+
+def normalised(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """The way back from `signed`."""
+    mean, std = _statistics(frames)
+    return (_resized((frames + 1) / 2, size) - mean) / std
+
+
+def _statistics(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """ImageNet's mean and standard deviation, (3, 1, 1) each."""
+    return frames.new_tensor(IMAGENET_MEAN)[:, None, None], frames.new_tensor(IMAGENET_STD)[:, None, None]
+
+
+def _resized(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    if frames.shape[2:] == size:
+        return frames
+    return F.interpolate(frames, size, mode="bilinear", antialias=True)
