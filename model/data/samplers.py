@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,15 +38,19 @@ class PersonSampler:
     def draw(self, step: int) -> Draw:
         """The batch of that step."""
         rng = np.random.default_rng((self.seed, step))
+        numbers = self.choose(rng)
+        return _draw(
+            self.data, numbers, [_frames(rng, self.data, number, self.frames) for number in numbers], self.frames
+        )
+
+    def choose(self, rng: np.random.Generator) -> list[int]:
+        """Numbers of a batch's tracks, person after person."""
         chosen = [
             person
             for persons, wanted in zip(self.data.persons_of_domain, self.persons, strict=True)
             for person in rng.choice(persons, wanted, replace=wanted > len(persons)).tolist()
         ]
-        numbers = [number for person in chosen for number in self._tracks(rng, person)]
-        return _draw(
-            self.data, numbers, [_frames(rng, self.data, number, self.frames) for number in numbers], self.frames
-        )
+        return [number for person in chosen for number in self._tracks(rng, person)]
 
     def _tracks(self, rng: np.random.Generator, person: int) -> list[int]:
         """Tracks of one person, of as many cameras as there are; the same track twice only where there is no other."""
@@ -61,6 +66,45 @@ class PersonSampler:
             left.remove(number)
             found.append(number)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSampler:
+    """The same persons and tracks as clips of exactly T frames, each frame real: a short track begins again.
+
+    window: frames one `stride` apart from anywhere in the track, nearer to each other where it is too short for that.
+    chunks: one frame anywhere in each of T equal parts of the track (Zhao et al., CVPR 2019, section 3.2).
+    """
+
+    people: PersonSampler  # its `frames` is T
+    rule: Literal["window", "chunks"]
+    stride: int
+
+    @property
+    def data(self) -> TrainingSet:
+        return self.people.data
+
+    def draw(self, step: int) -> Draw:
+        """The batch of that step; nothing in it is masked."""
+        rng = np.random.default_rng((self.people.seed, step))
+        numbers = self.people.choose(rng)
+        places = _window if self.rule == "window" else _chunks
+        rows = [self.data.tracks[number].rows for number in numbers]
+        clips = [each[places(rng, len(each), self.people.frames, self.stride)] for each in rows]
+        return _draw(self.data, numbers, clips, self.people.frames)
+
+
+def _window(rng: np.random.Generator, length: int, frames: int, stride: int) -> Rows:
+    """Places of T frames in a track, (T,), in order of time unless the track is shorter than T and begins again."""
+    step = max(1, min(stride, (length - 1) // max(1, frames - 1)))
+    first = int(rng.integers(max(1, length - step * (frames - 1))))
+    return (first + step * np.arange(frames)) % length
+
+
+def _chunks(rng: np.random.Generator, length: int, frames: int, _: int) -> Rows:
+    """The same, one in each of T parts; of a track shorter than T some places come twice."""
+    places: Rows = ((np.arange(frames) + rng.random(frames)) * length / frames).astype(np.int64)
+    return places
 
 
 @dataclass(frozen=True, slots=True)
