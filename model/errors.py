@@ -3,6 +3,7 @@
 ModelError
 ├─ UnknownEncoder     no encoder has that name
 ├─ WeightsMismatch    weights of another network, size or fingerprint
+├─ WeightsUnwritable  the disk does not take the weights
 ├─ BadModelFile       an ONNX file or its description cannot be used
 ├─ ExportFailed       a network cannot be written as ONNX
 ├─ BadClip            an array that is no clip of this encoder
@@ -22,6 +23,10 @@ class UnknownEncoder(ModelError):
 
 class WeightsMismatch(ModelError):
     """The weights belong to another network, or are not whole."""
+
+
+class WeightsUnwritable(ModelError):
+    """Weights cannot be written to where they shall go."""
 
 
 class BadModelFile(ModelError):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.errors import WeightsMismatch
+from model.errors import WeightsMismatch, WeightsUnwritable
 from model.sampling import Sampling
 from model.vills.config import VillsConfig
 from model.vills.network import Vills
@@ -43,6 +44,9 @@ def save_weights(path: Path, network: Vills, origin: Origin, *, half: bool = Fal
     """Write the network to `path`, whole or not at all; matrices as float16 when `half`.
 
     Vectors (norms, biases, statistics) stay float32: a variance may not fit into float16.
+
+    Raises:
+        WeightsUnwritable: the folder is not there or cannot be written to, or the disk is full.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     if half:
@@ -57,6 +61,7 @@ def write_calibration(path: Path, calibration: tuple[float, float]) -> None:
 
     Raises:
         WeightsMismatch: as `load_weights`.
+        WeightsUnwritable: as `save_weights`.
     """
     weights = load_weights(path)
     with safe_open(path, framework="pt") as file:  # as stored: float16 stays float16
@@ -133,8 +138,15 @@ def _header(config: VillsConfig, origin: Origin) -> dict[str, str]:
 
 def _save_whole(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
     beside = path.with_name(path.name + ".part")
-    save_file(tensors, beside, metadata=header)
-    beside.replace(path)
+    try:
+        save_file(tensors, beside, metadata=header)
+        with beside.open("rb") as written:
+            os.fsync(written.fileno())
+        beside.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsUnwritable(
+            f"the weights {path} cannot be written ({error}): name a folder that is there, on a disk with room"
+        ) from error
 
 
 def _widen(tensor: Tensor) -> Tensor:

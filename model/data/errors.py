@@ -5,6 +5,7 @@ DataError
 ├─ MissingData    a folder or a file of the data set is not there, or cannot be read
 ├─ PartialData    the folder holds another number of pictures, tracks or persons than published
 ├─ BadName        a file's name does not follow the rule of its data set
+├─ DamagedCache   a file kept from an earlier run is not what its name says
 └─ BadList        a list of the data set (.txt, .mat, .csv) does not say what it should
 """
 
@@ -29,6 +30,10 @@ class PartialData(DataError):
 
 class BadName(DataError):
     """A file's name does not follow the rule of its data set."""
+
+
+class DamagedCache(DataError):
+    """A file in the cache folder is cut off, or not what its name says."""
 
 
 class BadList(DataError):

@@ -12,6 +12,7 @@ from model.data.records import DISTRACTOR, JUNK, Dataset, Picture
 FILE = "manifest.csv"
 COLUMNS = ("path", "person_id", "camera_id")
 OPTIONAL = ("track_id", "frame", "split")
+MOST_DIGITS = 18  # of a number that is kept: 64 bits hold it
 TRAIN, QUERY, GALLERY = SPLITS = ("train", "query", "gallery")
 
 
@@ -107,7 +108,9 @@ def _pictures(manifest: Path, rows: Sequence[Row]) -> tuple[Picture, ...]:
 def _numbers(values: Iterable[str]) -> dict[str, int]:
     """Each identifier's number: its own where all are plain whole numbers, else from 1 in alphabetical order."""
     names = sorted(set(values))
-    if all(name.isascii() and name.isdecimal() and str(int(name)) == name for name in names):
+    if all(
+        len(name) <= MOST_DIGITS and name.isascii() and name.isdecimal() and str(int(name)) == name for name in names
+    ):
         return {name: int(name) for name in names}
     return {name: number for number, name in enumerate(names, 1)}
 

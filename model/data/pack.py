@@ -1,6 +1,7 @@
 """Pictures decoded and resized once, into one file that training reads from memory."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from model.data.errors import MissingData
+from model.data.kept import kept_array, to_write
 
 Pixels = npt.NDArray[np.uint8]  # (N, H, W, 3), RGB
 READ_AT_ONCE = 256
@@ -46,21 +48,23 @@ def pack_pictures(
 
     Raises:
         MissingData: a picture cannot be read.
+        DamagedCache: the file from an earlier run is not whole.
     """
     digest = _digest(paths, height, width)
     target = folder / f"{digest}.npy"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(paths, target, height, width, step)
-    elif step is not None:
-        step(len(paths))
-    return PackedPictures(np.load(target, mmap_mode="r"), digest)
+    with to_write(target) as beside:
+        if beside is not None:
+            _write(paths, beside, height, width, step)
+        elif step is not None:
+            step(len(paths))
+    return PackedPictures(kept_array(target, (len(paths), height, width, 3), np.uint8, mapped=True), digest)
 
 
-def _write(paths: Sequence[Path], target: Path, height: int, width: int, step: Callable[[int], None] | None) -> None:
-    beside = target.with_suffix(".part.npy")
+def _write(paths: Sequence[Path], file: Path, height: int, width: int, step: Callable[[int], None] | None) -> None:
     shape = (len(paths), height, width, 3)
-    pixels = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    with file.open("r+b") as whole:  # a full disk is told now; a mapped page without room would end the process
+        os.posix_fallocate(whole.fileno(), 0, file.stat().st_size)
     with ThreadPoolExecutor() as threads:
         for first in range(0, len(paths), READ_AT_ONCE):
             some = paths[first : first + READ_AT_ONCE]
@@ -69,8 +73,6 @@ def _write(paths: Sequence[Path], target: Path, height: int, width: int, step: C
             if step is not None:
                 step(len(some))
     pixels.flush()
-    del pixels
-    beside.replace(target)
 
 
 def _digest(paths: Sequence[Path], height: int, width: int) -> str:

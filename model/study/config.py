@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from model.evaluation.protocols import Protocol
-from model.training.config import FinetuneConfig, PretrainConfig, Section, checked, read_config
+from model.training.config import FinetuneConfig, PretrainConfig, Section, Seed, checked, read_config
 from model.training.errors import BadConfig
+from model.training.start import network_config
 
 FOLDER = "configs/studies"
 Changes = dict[str, Any]  # values by dotted name, as `--set` takes them
@@ -32,7 +33,7 @@ class Study(Section):
 
     pretrain: str | None = None  # a configuration's name or file; none: nothing is pre-trained
     finetune: str
-    seeds: Annotated[list[int], Field(min_length=1, default_factory=lambda: [1])]
+    seeds: Annotated[list[Seed], Field(min_length=1, default_factory=lambda: [1])]
     tests: Annotated[list[Tested], Field(min_length=1)]
     variants: Annotated[list[Variant], Field(min_length=1)]
 
@@ -48,8 +49,12 @@ def read_study(name: str) -> Study:
     if len(set(names)) < len(names):
         raise BadConfig(f"the study {name} has two variants of one name: {', '.join(names)}")
     for variant in study.variants:  # an error in the last variant must not show after hours
-        pretrain_config(study, variant, study.seeds[0])
-        finetune_config(study, variant, study.seeds[0])
+        for config in (
+            pretrain_config(study, variant, study.seeds[0]),
+            finetune_config(study, variant, study.seeds[0]),
+        ):
+            if config is not None:
+                network_config(config.network)
     return study
 
 

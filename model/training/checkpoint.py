@@ -49,10 +49,10 @@ def load_checkpoint(folder: Path, config: str) -> Checkpoint | None:
         return None
     try:
         found = Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        raise BadCheckpoint(
-            f"the checkpoint {path} cannot be read ({error}): remove it to begin the run anew"
-        ) from error
+    except (OSError, RuntimeError, TypeError, ValueError, LookupError, EOFError, pickle.UnpicklingError) as error:
+        # What torch says of a damaged file is long, and advises to load it unsafely.
+        why = error.strerror if isinstance(error, OSError) else "damaged, or no checkpoint"
+        raise BadCheckpoint(f"the checkpoint {path} cannot be read ({why}): remove it to begin the run anew") from error
     if found.config != config:
         raise BadCheckpoint(
             f"the checkpoint {path} is of a run with another configuration: give another --out folder, "

@@ -1,23 +1,37 @@
 """Configurations of runs: small TOML files that say only what differs from the defaults here, and why."""
 
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.training.errors import BadConfig
 
 Positive = Annotated[int, Field(ge=1)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"the first is the least and the second the most, and it is {list(pair)}: exchange them")
+    return pair
+
+
+Size = Annotated[float, Field(gt=0)]
+# TOML has lists alone, so these two are not strict about the tuple; their numbers are.
+Sizes = Annotated[tuple[Size, Size], Field(strict=False), AfterValidator(_rising)]  # least, most
+Parts = Annotated[tuple[Part, Part], Field(strict=False), AfterValidator(_rising)]  # least, most
 
 
 class Section(BaseModel):
     """Refuses what it does not know, and values of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Source(Section):
@@ -60,7 +74,7 @@ class Change(Section):
     """Augmentation; see model.data.augment.AugmentPlan."""
 
     flip: Part = 0.5
-    scale: tuple[float, float] = (0.9, 1.1)
+    scale: Sizes = (0.9, 1.1)
     shift: Part = 0.06
     brightness: Part = 0.3
     contrast: Part = 0.3
@@ -69,7 +83,7 @@ class Change(Section):
     grey: Part = 0.05
     blur: Part = 0.2
     erase: Part = 0.5
-    erase_area: tuple[float, float] = (0.02, 0.25)
+    erase_area: Parts = (0.02, 0.25)
 
 
 class FinetuneLosses(Section):
@@ -87,11 +101,16 @@ class FinetuneLosses(Section):
     regress: Weight = 1.0  # the teacher's vectors themselves, through a linear map
 
 
+def _some_weight(losses: Section, names: Sequence[str]) -> None:
+    if not any(getattr(losses, name) for name in names):
+        raise ValueError(f"nothing is learnt, for every loss is 0: set one of {', '.join(names)}")
+
+
 class FinetuneConfig(Section):
     """A supervised run."""
 
     task: Literal["finetune"] = "finetune"
-    seed: int = 1
+    seed: Seed = 1
     sources: Annotated[list[Source], Field(min_length=1)]
     tracks: Positive = 2  # of a person in a batch
     frames: Positive = 4  # of a track, at most
@@ -111,6 +130,16 @@ class FinetuneConfig(Section):
             raise ValueError(
                 f"{', '.join(wanting)} look at images, and images is false: set them to 0 (teachers to [])"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn(self) -> "FinetuneConfig":
+        names = ["identity", "triplet", "propagation", "distances"]
+        names += ["distil", "cosines", "regress"] if self.teachers else []
+        _some_weight(self.losses, names)
+        clips = self.tracks * sum(source.share for source in self.sources)
+        if clips < 2 and not self.images:
+            raise ValueError("a batch is one clip, which nothing can be compared with: raise tracks or a share")
         return self
 
 
@@ -136,7 +165,7 @@ class PretrainConfig(Section):
     """A self-supervised run."""
 
     task: Literal["pretrain"] = "pretrain"
-    seed: int = 1
+    seed: Seed = 1
     sources: Annotated[list[Source], Field(min_length=1)]
     frames: Positive = 3  # of a track, at most
     prototypes: Positive = 2048
@@ -145,12 +174,17 @@ class PretrainConfig(Section):
     centring: Literal["mean", "sinkhorn"] = "mean"  # against a teacher that says one thing always: DINO's, or SwAV's
     teacher_momentum: Part = 0.99  # at the start; 1 at the end
     masked_pictures: Part = 0.5
-    masked_part: tuple[float, float] = (0.1, 0.5)  # of a masked picture's patches
+    masked_part: Parts = (0.1, 0.5)  # of a masked picture's patches
     network: Network = Network()
     schedule: Schedule
     augment: Change = Change(scale=(0.4, 1.1), shift=0.2, erase=0.0, brightness=0.4, contrast=0.4, blur=0.5)
     regions: Regions = Regions()
     losses: PretrainLosses = PretrainLosses()
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn(self) -> "PretrainConfig":
+        _some_weight(self.losses, list(PretrainLosses.model_fields))
+        return self
 
 
 Config = TypeVar("Config", bound=Section)
@@ -162,7 +196,7 @@ def read_config(name: str, changes: dict[str, Any] | None = None, *, folder: str
     changes: values in place of the file's, by dotted name. folder: of the package, where names are looked up.
 
     Raises:
-        BadConfig: no such file or name, or not TOML.
+        BadConfig: no such file or name, not TOML, or a change inside what is no section.
     """
     shipped = resources.files("model") / folder
     path = Path(name)
@@ -174,15 +208,21 @@ def read_config(name: str, changes: dict[str, Any] | None = None, *, folder: str
         raise BadConfig(
             f"there is no configuration {name!r}: name a .toml file or one of {', '.join(names)}"
         ) from error
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not TOML, not UTF-8, or no name of a file
         raise BadConfig(f"the configuration {name} cannot be read: {error}") from error
     for dotted, value in (changes or {}).items():
-        *sections, key = dotted.split(".")
-        place = values
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[key] = value
+        _put(values, dotted, value)
     return values
+
+
+def _put(values: dict[str, Any], dotted: str, value: object) -> None:
+    *sections, key = dotted.split(".")
+    place: Any = values
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise BadConfig(f"{dotted} is set, and {section} is no section but {place!r}: set {section} as a whole")
+    place[key] = value
 
 
 def checked(kind: type[Config], values: dict[str, Any], origin: str) -> Config:

@@ -3,7 +3,9 @@
 TrainingError
 ├─ BadConfig          a key nothing reads, a wrong type, a value out of range, a data set without a folder
 ├─ BadCheckpoint      a checkpoint that is not whole, or of another run
-└─ Diverged           a loss that is not a number
+├─ FolderInUse        another process trains in the run's folder
+├─ FolderUnusable     a folder that cannot be written to, or a full disk
+└─ Diverged           a loss or a gradient that is not a number
 """
 
 from model.errors import ModelError
@@ -21,5 +23,13 @@ class BadCheckpoint(TrainingError):
     """The checkpoint in the run's folder is not whole, or belongs to a run of another configuration."""
 
 
+class FolderInUse(TrainingError):
+    """Another process trains in the run's folder."""
+
+
+class FolderUnusable(TrainingError):
+    """A folder of the run cannot be written to, or its disk is full."""
+
+
 class Diverged(TrainingError):
-    """A loss is no finite number."""
+    """A loss or a gradient is no finite number."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from model.data.augment import AugmentPlan, augment
+from model.data.errors import MissingData
 from model.data.pack import Pixels
 from model.data.samplers import PersonSampler
 from model.layers.clip_layout import ClipLayout
@@ -159,8 +160,14 @@ class FinetuneTask:
         return sum(len(track.rows) for track in self._data.sampler.data.tracks)
 
     def fit_heads(self, device: str, step: Callable[[int], None]) -> None:
-        """Begin the classifier and the regressor from what the network says of every picture; `step` counts them."""
+        """Begin the classifier and the regressor from what the network says of every picture; `step` counts them.
+
+        Raises:
+            MissingData: there is a single picture.
+        """
         rows, person = pictures_of(self._data.sampler.data)
+        if len(rows) < 2:
+            raise MissingData("there is one picture of persons to train on: give at least two, of two persons")
         features = features_of(self.module.network, self._data.pixels, rows, device, step)
         domains, smoothing = self.module.domain_of_person.cpu(), self._config.losses.smoothing
         fit_classifier(self.module.classifier, features, torch.from_numpy(person), domains, smoothing)

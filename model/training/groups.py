@@ -6,13 +6,24 @@ from typing import Any
 from torch import nn
 
 from model.layers.stem import ConvStem
+from model.training.errors import BadConfig
 from model.vills.network import Vills
 
 
 def frozen_blocks(network: Vills, count: int) -> list[nn.Module]:
-    """The first `count` blocks of a convolutional stem, which stay as they began; of other stems, none."""
+    """The first `count` blocks of a convolutional stem, which stay as they began.
+
+    Raises:
+        BadConfig: there are not so many; other stems have none.
+    """
     stem = network.trunk.patch_embed
-    return [*stem.blocks[:count]] if isinstance(stem, ConvStem) else []
+    blocks = [*stem.blocks] if isinstance(stem, ConvStem) else []
+    if count > len(blocks):
+        raise BadConfig(
+            f"network.frozen_blocks is {count}, and the stem of {network.config.name} has {len(blocks)} blocks: "
+            "lower it"
+        )
+    return blocks[:count]
 
 
 def stem_parameters(network: Vills) -> list[nn.Parameter]:

@@ -20,6 +20,7 @@ from model.vills.network import Vills
 
 BATCH = 64
 LOGITS = (1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0)  # of a picture that looks as its person usually does
+TINY = 1e-9
 RIDGE = 1e-3  # as a part of the features' mean variance
 
 
@@ -73,7 +74,8 @@ def fit_regressor(regressor: nn.Linear, features: Tensor, teacher: Tensor) -> No
     x_mean, y_mean = x.mean(dim=0), y.mean(dim=0)
     x, y = x - x_mean, y - y_mean
     gram = x.T @ x
-    gram.diagonal().add_(RIDGE * gram.diagonal().mean())
+    # Where all pictures are alike to the network, everything is 0, and so is the map.
+    gram.diagonal().add_(RIDGE * gram.diagonal().mean().clamp(min=TINY))
     weight = torch.linalg.solve(gram, x.T @ y).T  # (Dt, D)
     regressor.weight.copy_(weight)
     regressor.bias.copy_(y_mean - weight @ x_mean)

@@ -1,6 +1,7 @@
 """The loop: the same for every task."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from torch.optim import Optimizer
 
 from model.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.training.distributed import rank, spread, wait_for_all
-from model.training.errors import Diverged
+from model.training.errors import BadCheckpoint, Diverged
 from model.training.record import append_metrics, forget_metrics_from, write_provenance
 from model.training.schedules import warmup_cosine
 from model.training.sharding import load_whole_state, whole_state, whole_tensor
@@ -49,7 +50,7 @@ def train(task: Task, plan: LoopPlan, folder: Path, config: str, tell: Callable[
     one that was not. `config` is the resolved configuration, as JSON. `tell(step, text)` shows progress.
 
     Raises:
-        Diverged: a loss is not finite.
+        Diverged: a loss or the gradient is not finite.
         BadCheckpoint: the folder holds a checkpoint that cannot be used.
     """
     task.module.to(plan.device)
@@ -88,11 +89,18 @@ def _resume(task: Task, optimiser: Optimizer, folder: Path, config: str) -> int:
     if checkpoint is None:
         if rank() == 0:
             write_provenance(folder, config)
+            forget_metrics_from(folder, 0)
         return 0
-    load_whole_state(task.module, optimiser, checkpoint.module, checkpoint.optimiser)
+    try:
+        load_whole_state(task.module, optimiser, checkpoint.module, checkpoint.optimiser)
+    except (RuntimeError, ValueError, LookupError) as error:
+        raise BadCheckpoint(
+            f"the checkpoint in {folder} is of a run on other data, or of another version: give the data it began "
+            "with, or another --out folder"
+        ) from error
     if rank() == 0:
         forget_metrics_from(folder, checkpoint.step + 1)
-    logger.info("resumed from step %d", checkpoint.step)
+        logger.info("%s: resumed from step %d", folder, checkpoint.step)
     return checkpoint.step
 
 
@@ -120,7 +128,7 @@ def _step(
         losses: Mapping[str, Tensor] = model(batch)
         total = torch.stack(list(losses.values())).sum() / plan.accumulate
         if not torch.isfinite(total):
-            raise Diverged(_divergence(step, losses))
+            raise Diverged(_divergence(step, f"the losses are {_named(losses)}"))
         total.backward()  # type: ignore[no-untyped-call]
         for name, loss in [*losses.items(), ("", total)]:
             key = f"loss/{name}" if name else "loss"
@@ -128,6 +136,8 @@ def _step(
             figures[key] = figures.get(key, 0.0) + float(loss.detach()) * part
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     figures["gradient"] = float(whole_tensor(nn.utils.clip_grad_norm_(parameters, plan.clip)).detach())
+    if not math.isfinite(figures["gradient"]):  # one step more, and a checkpoint would hold weights that are none
+        raise Diverged(_divergence(step, f"the gradient's norm is {figures['gradient']}"))
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     task.after_step(step)
@@ -138,10 +148,13 @@ def _seed(seed: int, step: int, micro: int) -> int:
     return (seed * 1_000_003 + step) * 64 + micro
 
 
-def _divergence(step: int, losses: Mapping[str, Tensor]) -> str:
-    values = ", ".join(f"{name} {float(loss.detach()):.4g}" for name, loss in losses.items())
+def _named(losses: Mapping[str, Tensor]) -> str:
+    return ", ".join(f"{name} {float(loss.detach()):.4g}" for name, loss in losses.items())
+
+
+def _divergence(step: int, fault: str) -> str:
     return (
-        f"at step {step} the losses are {values}: they have to be finite. Lower the learning rate, warm up longer, "
+        f"at step {step} {fault}, which has to be finite. Lower the learning rate, warm up longer, "
         "or look at the pictures of this batch; the last checkpoint is from before"
     )
 

@@ -1,8 +1,9 @@
 """A run from configuration to weights: data, teacher, network and task put together."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from model.training.config import FinetuneConfig, PretrainConfig, Source
 from model.training.distributed import process_group, rank, wait_for_all
 from model.training.errors import BadConfig
 from model.training.finetune import FinetuneData, FinetuneTask, TeacherVectors
+from model.training.folder import claimed
 from model.training.loop import LoopPlan, train
 from model.training.memory import use_huge_pages
 from model.training.pretrain import PretrainData, PretrainTask
@@ -31,6 +33,7 @@ from model.vills.network import Vills
 from model.weights import Origin, load_weights, save_weights
 
 WEIGHTS = "weights.safetensors"
+ORIGIN = "origin.json"
 RESEARCH_ONLY = "research only (as the data sets it was trained on)"
 # Opens a progress bar: what is done, how many, and gives what is to be called with how many more are done.
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -92,7 +95,11 @@ def _ready(place: RunPlace) -> Iterator[None]:
     torch.set_num_threads(place.threads)
     use_huge_pages()
     with process_group(place.device):
-        yield
+        if rank() == 0:
+            with claimed(place.out):
+                yield
+        else:
+            yield
 
 
 def _network(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Vills:
@@ -115,7 +122,7 @@ def _stem_weights(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> P
 
 def _trained(task: Task, config: FinetuneConfig | PretrainConfig, place: RunPlace, progress: Progress) -> Path:
     """Run the loop; when its last step is done, the weights are written."""
-    origin = _origin(config, place)
+    origin = _kept_origin(config, place)
     with progress("training", config.schedule.steps) as step:
         done = train(task, _plan(config, place), place.out, config.model_dump_json(), _told(step))
     if done == config.schedule.steps:
@@ -200,6 +207,17 @@ def _told(step: Callable[[int], None]) -> Callable[[int, str], None]:
         done = now
 
     return tell
+
+
+def _kept_origin(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Origin:
+    """The origin as it was when the run began: going on, it may be given other weights to start from, or none."""
+    file = place.out / ORIGIN
+    if has_checkpoint(place.out) and file.exists():
+        return Origin(**json.loads(file.read_text()))
+    origin = _origin(config, place)
+    if rank() == 0:
+        file.write_text(json.dumps(asdict(origin)) + "\n")
+    return origin
 
 
 def _origin(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Origin:

@@ -8,6 +8,11 @@ from model.errors import UnknownEncoder, WeightsMismatch
 from model.sampling import Sampling
 
 Stem = Literal["patches", "mobilenetv2", "osnet"]
+STEM_STRIDE = 16  # pixels a token of a convolutional stem, both ways
+WHOLE_NUMBERS = (
+    *("channels", "heads", "dimension", "depth", "patch", "parts", "height", "width"),
+    *("frames", "max_clips", "adapter_channels", "adapter_every"),
+)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -34,12 +39,24 @@ class VillsConfig:
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if self.height % self.patch or self.width % self.patch:
             raise ValueError(f"crops of {self.height} x {self.width} pixels do not divide into {self.patch}")
         if self.stem not in get_args(Stem):
             raise ValueError(f"there is no stem {self.stem!r}: use one of {', '.join(get_args(Stem))}")
         if self.channels % self.heads:
             raise ValueError(f"{self.channels} channels do not divide into {self.heads} heads")
+        if self.stem != "patches" and self.patch != STEM_STRIDE:
+            raise ValueError(f"the stem {self.stem} makes tokens of {STEM_STRIDE} pixels, and patch is {self.patch}")
+
+    def _check_kinds(self) -> None:
+        """Weights' headers are files: what is in them may be anything."""
+        for name in WHOLE_NUMBERS:
+            value, least = getattr(self, name), 0 if name == "parts" else 1
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} is a whole number from {least}, and it is {value!r}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError(f"mean and std are of red, green and blue, std above 0: {self.mean}, {self.std}")
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -25,6 +25,8 @@ def compare(
     from model.study.run import run_study
     from model.study.table import as_table
 
+    if json_file is not None and not json_file.parent.is_dir():
+        raise UserError(f"the folder {json_file.parent} is not there: make it, or name another with --json")
     plan = read_study(study)
     place = run_place(out, data, cache, weights, None, None)
     missing = sorted({test.data for test in plan.tests} - place.data.keys())

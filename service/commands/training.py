@@ -1,5 +1,6 @@
 """`vills train pretrain|finetune`: from data sets to weights."""
 
+import logging
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,9 @@ def run_place(
     from model.precision import pick_device
     from model.training.run import RunPlace
 
+    if weights is not None and stem is not None:
+        raise UserError(f"--weights {weights} fill the stem as well, so {stem} would not be read: leave one out")
+    _tell_of_training()
     settings = settings_with()
     return RunPlace(
         out=out,
@@ -109,12 +113,32 @@ def run_place(
     )
 
 
+class _Told(logging.Handler):
+    """What training says of itself, such as where it goes on, on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(record.getMessage(), err=True)
+
+
+def _tell_of_training() -> None:
+    logger = logging.getLogger("model.training")
+    logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        logger.addHandler(_Told())
+
+
 def _folders(data: list[str]) -> dict[str, Path]:
-    folders = {}
+    from model.data.build import LOADERS
+
+    folders: dict[str, Path] = {}
     for each in data:
         name, equals, folder = each.partition("=")
         if not equals or not folder:
             raise UserError(f"--data {each!r} is not NAME=DIR: write market1501=/where/it/lies, for example")
+        if name not in LOADERS:
+            raise UserError(f"--data {each!r}: no data set is called {name!r}, there are {', '.join(LOADERS)}")
+        if name in folders:
+            raise UserError(f"--data gives {name} two folders, {folders[name]} and {folder}: leave one out")
         folders[name] = Path(folder)
     return folders
 

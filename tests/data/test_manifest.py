@@ -33,6 +33,11 @@ def test_numbers_are_kept_and_the_folder_or_the_file_is_given(tmp_path: Path) ->
     assert data.train == data.query == data.gallery[:1]
 
 
+def test_numbers_that_64_bits_do_not_hold_are_names(tmp_path: Path) -> None:
+    data = load(manifest(tmp_path, f"path,person_id,camera_id\na.png,{9**30},1\nb.png,7,1\n"))
+    assert sorted(picture.person for picture in data.train) == [1, 2]
+
+
 def test_names_are_numbered_alphabetically_whatever_the_order_of_the_rows(tmp_path: Path) -> None:
     rows = ["a.png,Zoe,yard", "b.png,Ann,gate", "c.png,-1,gate", "d.png,0,gate"]
     for ordered in (rows, rows[::-1]):

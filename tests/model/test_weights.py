@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.errors import WeightsMismatch
+from model.errors import WeightsMismatch, WeightsUnwritable
 from model.vills.config import CONFIGS, VillsConfig
 from model.vills.network import Vills
 from model.weights import Origin, digest_tensors, fill, fingerprint, load_weights, save_weights
@@ -67,6 +67,11 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
         load_weights(broken)
 
 
+def test_weights_that_cannot_be_written_are_told_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnwritable, match=r"none/w\.safetensors cannot be written .* disk with room"):
+        save_weights(tmp_path / "none" / "w.safetensors", small_network(), ORIGIN)
+
+
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -74,6 +79,12 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
         ({"config": "[]"}, "of no network of this version"),
         ({"config": SMALL.to_json().replace("depth", "deepness")}, r"\['deepness', 'depth'\]"),
         ({"config": SMALL.to_json().replace('"heads": 2', '"heads": 5')}, "do not divide into 5 heads"),
+        (
+            {"config": SMALL.to_json().replace('"heads": 2', '"heads": 0')},
+            "heads is a whole number from 1, and it is 0",
+        ),
+        ({"config": SMALL.to_json().replace('"heads": 2', '"heads": "2"')}, "heads is a whole number from 1"),
+        ({"config": SMALL.to_json().replace('"mean": [', '"mean": [1.0, ')}, "mean and std are of red, green and blue"),
         ({"trained": "maybe"}, "header .* is damaged"),
         ({"calibration": "[1]"}, "header .* is damaged"),
     ],

@@ -41,6 +41,12 @@ def a_study(folder: Path) -> Path:
     return file
 
 
+def ended(command: list[str]) -> object:
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    return end.value.code
+
+
 @pytest.mark.timeout(300)
 def test_every_variant_and_seed_is_tested_and_nothing_is_done_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -61,6 +67,57 @@ def test_every_variant_and_seed_is_tested_and_nothing_is_done_twice(
         (variant, seed, protocol) for variant in ("whole", "plain") for seed in (1, 2) for protocol in ("i2i", "v2v")
     }
     assert not (out / "plain" / "1" / "pretrain").exists() and (out / "whole" / "1" / "pretrain").exists()
+
+
+def test_results_of_another_study_are_not_taken_for_this_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_people(tmp_path / "people")
+    study = a_study(tmp_path)
+    text = study.read_text().replace("[1, 2]", "[1]").partition("[[variants]]")[0]
+    text += '[[variants]]\nname = "a"\npretrain = false\n'
+    study.write_text(text)
+    command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(tmp_path / "out")]
+    assert ended(command) == 0
+    result = tmp_path / "out" / "a" / "1" / "result.json"
+    for changed in (text.replace('"i2i", "v2v"', '"i2i"'), text + 'finetune = { "schedule.lr" = 1e-5 }\n'):
+        study.write_text(changed)
+        capsys.readouterr()
+        assert ended(command) == 2
+        assert f"{result} is of another configuration or other tests" in capsys.readouterr().err
+    study.write_text(text)
+    result.write_text("half")
+    assert ended(command) == 2 and f"{result} or the run beside it cannot be read" in capsys.readouterr().err
+
+
+def test_each_variant_is_tested_as_the_encoder_it_is(tmp_path: Path) -> None:
+    draw_people(tmp_path / "people")
+    study = a_study(tmp_path)
+    head = study.read_text().replace("[1, 2]", "[1]").partition("[[variants]]")[0]
+    sizes = '"network.channels" = 12, "network.depth" = 1'
+    ways = [f'[[variants]]\nname = "{name}"\npretrain = false\n' for name in ("tiny", "small")]
+    changes = [f"finetune = {{ {sizes} }}\n", f'finetune = {{ {sizes}, "network.encoder" = "vills-small" }}\n']
+    study.write_text(head + ways[0] + changes[0] + ways[1] + changes[1])
+    command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(tmp_path / "out")]
+    assert ended(command) == 0
+
+
+def test_what_is_missing_shows_before_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw_people(tmp_path / "people")
+    study, out = a_study(tmp_path), tmp_path / "out"
+    command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(out)]
+    assert ended([*command, "--json", str(tmp_path / "none" / "told.json")]) == 2
+    assert "make it, or name another with --json" in capsys.readouterr().err
+    study.write_text(
+        study.read_text() + '[[variants]]\nname = "c"\nfinetune = { sources = [{ data = "mars", share = 2 }] }\n'
+    )
+    assert ended(command) == 2 and "c trains on mars and no folder is given" in capsys.readouterr().err
+    (tmp_path / "people" / "0-0-0.png").unlink()
+    study = a_study(tmp_path)
+    assert ended(command) == 2 and "0-0-0.png is not there" in capsys.readouterr().err
+    study.write_text(study.read_text().replace('"network.adapters" = false', '"network.height" = 100'))
+    assert ended(command) == 2 and "100 x 32 pixels do not divide" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("name", ["ablation", "ufla"])

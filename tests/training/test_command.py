@@ -63,7 +63,8 @@ def test_pre_trained_then_fine_tuned_weights_are_served(
     train(drawn, "pretrain", "self.toml", "first", *stem, "--stop-after", "2")
     assert "stopped; run again to go on" in capsys.readouterr().out
     train(drawn, "pretrain", "self.toml", "first", *stem)
-    assert "weights written to" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "weights written to" in said.out and f"{drawn / 'first'}: resumed from step 2\n" in said.err
     weights = drawn / "first" / "weights.safetensors"
     train(
         drawn,
@@ -96,8 +97,13 @@ def test_pre_trained_then_fine_tuned_weights_are_served(
         (["--set", "schedule.steps=0"], "schedule.steps: Input should be greater than or equal to 1"),
         (["--set", "schedule.steps"], "is not KEY=VALUE"),
         (["--data", "csv"], "is not NAME=DIR"),
+        (["--data", "cvs=people"], "no data set is called 'cvs', there are market1501"),
+        (["--data", "csv=elsewhere"], "gives csv two folders"),
+        (["--set", "sources.share=3"], "sources is no section"),
+        (["--weights", "first.safetensors"], "fill the stem as well"),
+        (["--out", "/dev/null"], "the run in /dev/null cannot go on"),
+        (["--cache", "/dev/null"], "with --out and --cache"),
         (["--set", 'sources=[{data="cuhk01",share=2}]'], "trains on cuhk01 and no folder is given for it"),
-        (["--weights", "missing.safetensors"], "missing.safetensors cannot be read"),
         (["--set", 'regions.proposer="pose"'], "need the pose network: --pose FILE"),
     ],
 )
@@ -109,6 +115,22 @@ def test_what_cannot_be_done_is_said_in_one_line(
         main(["train", "pretrain", *options, *stem, *more])
     error = capsys.readouterr().err
     assert ended.value.code == 2 and said in error and error.count("\n") == 1
+
+
+def test_weights_to_start_from_that_are_missing_are_named(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--config", str(drawn / "tiny.toml"), "--data", f"csv={drawn / 'people'}", "--out", str(drawn / "x")]
+    with pytest.raises(SystemExit):
+        main(["train", "finetune", *options, "--weights", "missing.safetensors"])
+    assert "missing.safetensors cannot be read" in capsys.readouterr().err
+
+
+def test_a_single_picture_is_nothing_to_learn_from(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = drawn / "people" / "manifest.csv"
+    manifest.write_text("\n".join(manifest.read_text().splitlines()[:2]) + "\n")
+    options = ["--config", str(drawn / "tiny.toml"), "--data", f"csv={drawn / 'people'}", "--out", str(drawn / "x")]
+    with pytest.raises(SystemExit):
+        main(["train", "finetune", *options, "--set", 'network.encoder="vills-tiny"'])
+    assert "one picture of persons to train on: give at least two" in capsys.readouterr().err
 
 
 @pytest.mark.timeout(300)

@@ -9,6 +9,7 @@ import torch
 
 from model.training.config import FinetuneConfig, PretrainConfig, checked, read_config
 from model.training.errors import BadConfig
+from model.training.groups import frozen_blocks
 from model.training.start import network_config, starting_network
 from model.vills.config import find_config
 from tests.model.shared_files import shared_file
@@ -38,6 +39,19 @@ def test_what_comes_with_the_product_can_be_used(name: str) -> None:
         ({"sources": []}, "sources: List should have at least 1 item"),
         ({"losses": {"triplet": -1.0}}, "losses.triplet: Input should be greater than or equal to 0"),
         ({"task": "pretrain"}, "task: Input should be 'finetune'"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
+        ({"seed": 2**70}, "seed: Input should be less than"),
+        ({"schedule": {"steps": 10, "lr": float("inf")}}, "schedule.lr: Input should be a finite number"),
+        ({"augment": {"scale": [1.2, 0.8]}}, "augment.scale: Value error, the first is the least"),
+        ({"augment": {"erase_area": [0.1, 7.0]}}, "augment.erase_area.1: Input should be less than or equal to 1"),
+        (
+            {"losses": dict.fromkeys(("identity", "triplet", "propagation"), 0.0)},
+            "every loss is 0: set one of identity",
+        ),
+        (
+            {"sources": [{"data": "csv", "share": 1}], "tracks": 1, "images": False, "losses": {"propagation": 0.0}},
+            "a batch is one clip",
+        ),
         ({"images": False, "teachers": ["onnx:x"]}, "propagation, teachers look at images, and images is false"),
     ],
 )
@@ -55,14 +69,40 @@ def test_values_can_be_changed_by_dotted_name(tmp_path: Path) -> None:
     assert (config.schedule.steps, config.network.height, config.seed) == (3, 64, 7)
 
 
+def test_pairs_are_written_as_lists() -> None:
+    config = checked(FinetuneConfig, LEAST | {"augment": {"scale": [0.8, 1], "erase_area": [0.0, 0.1]}}, "mine")
+    assert (config.augment.scale, config.augment.erase_area) == ((0.8, 1.0), (0.0, 0.1))
+
+
+def test_losses_of_pre_training_cannot_all_be_left_out() -> None:
+    nothing = dict.fromkeys(("dino", "ibot", "koleo", "lse", "parts", "ufla"), 0.0)
+    with pytest.raises(BadConfig, match="every loss is 0: set one of dino"):
+        checked(PretrainConfig, LEAST | {"losses": nothing}, "mine")
+
+
+def test_a_value_inside_of_what_is_no_section_cannot_be_changed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('sources = [{ data = "cuhk01", share = 4 }]\n')
+    with pytest.raises(BadConfig, match=r"sources\.share is set, and sources is no section.*as a whole"):
+        read_config(str(path), {"sources.share": 3})
+
+
+def test_more_frozen_blocks_than_the_stem_has_are_refused() -> None:
+    network = starting_network(find_config("vills-tiny"), 1, weights=None, stem_weights=None)
+    assert frozen_blocks(network, 0) == []
+    with pytest.raises(BadConfig, match=r"frozen_blocks is 3, and the stem of vills-tiny has 0 blocks"):
+        frozen_blocks(network, 3)
+
+
 def test_a_name_that_is_none_names_those_there_are() -> None:
     with pytest.raises(BadConfig, match=r"no configuration 'heavy'.*light"):
         read_config("heavy")
 
 
-def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [b"steps = = 3", b"name = '\xe9'"])
+def test_a_file_that_is_no_toml_is_refused(text: bytes, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text("steps = = 3")
+    path.write_bytes(text)
     with pytest.raises(BadConfig, match=r"mine\.toml cannot be read"):
         read_config(str(path))
 
@@ -88,9 +128,13 @@ def test_adapters_that_start_anew_may_start_larger() -> None:
     assert all(torch.equal(4 * usual[name], larger[name]) for name in grown)
 
 
-def test_a_size_the_network_cannot_have_is_refused() -> None:
-    config = checked(FinetuneConfig, LEAST | {"network": {"height": 100}}, "mine")
-    with pytest.raises(BadConfig, match="100 x 128 pixels do not divide into 16"):
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [({"height": 100}, "100 x 128 pixels do not divide into 16"), ({"patch": 8}, "osnet makes tokens of 16 pixels")],
+)
+def test_a_size_the_network_cannot_have_is_refused(sizes: dict[str, int], said: str) -> None:
+    config = checked(FinetuneConfig, LEAST | {"network": sizes}, "mine")
+    with pytest.raises(BadConfig, match=said):
         network_config(config.network)
 
 

@@ -76,6 +76,13 @@ def test_a_regressor_finds_a_linear_map_that_there_is() -> None:
     torch.testing.assert_close(regressor.bias.detach(), bias, rtol=0.01, atol=0.01)
 
 
+def test_where_all_pictures_are_alike_the_map_says_their_teacher_s_mean() -> None:
+    regressor = nn.Linear(3, 2)
+    teacher = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    fit_regressor(regressor, torch.zeros(4, 3), teacher)
+    torch.testing.assert_close(regressor(torch.zeros(3)), torch.tensor([0.75, 0.25]))
+
+
 def test_more_numbers_than_pictures_still_have_a_regressor() -> None:
     regressor = nn.Linear(8, 2)
     fit_regressor(regressor, torch.randn(3, 8), torch.randn(3, 2))

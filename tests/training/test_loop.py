@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from model.training.checkpoint import FILE, load_checkpoint
+from model.training.checkpoint import FILE, load_checkpoint, save_checkpoint
 from model.training.errors import BadCheckpoint, Diverged
 from model.training.loop import LoopPlan, train
 from model.training.record import METRICS
@@ -67,15 +67,40 @@ def test_a_half_written_checkpoint_is_never_loaded(tmp_path: Path) -> None:
     whole = (tmp_path / FILE).read_bytes()
     (tmp_path / f"{FILE}.part").write_bytes(whole[:100])
     assert load_checkpoint(tmp_path, "{}") is not None
-    (tmp_path / FILE).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BadCheckpoint, match=r"cannot be read.*remove it"):
-        train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
+    for damaged in (whole[: len(whole) // 2], whole[:1], b"hello world", b""):
+        (tmp_path / FILE).write_bytes(damaged)
+        with pytest.raises(BadCheckpoint, match=r"^[^\n]*cannot be read \(damaged.*remove it[^\n]*$"):
+            load_checkpoint(tmp_path, "{}")
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
     train(TASKS["finetune"](), PLAN, tmp_path, '{"seed": 1}', silent)
     with pytest.raises(BadCheckpoint, match="another configuration"):
         train(TASKS["finetune"](), PLAN, tmp_path, '{"seed": 2}', silent)
+
+
+def test_a_checkpoint_of_a_run_on_other_data_is_refused(tmp_path: Path) -> None:
+    """As many persons as the classifier has rows."""
+    train(TASKS["finetune"](), replace(PLAN, stop_after=1), tmp_path, "{}", silent)
+    checkpoint = load_checkpoint(tmp_path, "{}")
+    assert checkpoint is not None
+    module = checkpoint.module | {"classifier.weight": checkpoint.module["classifier.weight"][:-1]}
+    save_checkpoint(tmp_path, replace(checkpoint, module=module))
+    with pytest.raises(BadCheckpoint, match=r"run on other data.*another --out"):
+        train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
+
+
+def test_a_resumed_run_says_from_which_step(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "model.training")
+    for _ in range(2):
+        train(Line([1.0] * 4), replace(PLAN, steps=2, stop_after=1), tmp_path, "{}", silent)
+    assert caplog.messages == [f"{tmp_path}: resumed from step 1"]
+
+
+def test_figures_of_a_run_killed_before_its_first_checkpoint_are_forgotten(tmp_path: Path) -> None:
+    (tmp_path / METRICS).write_text('{"step": 2, "loss": 1.0}\n')
+    train(Line([1.0] * 4), replace(PLAN, steps=2), tmp_path, "{}", silent)
+    assert [json.loads(line)["step"] for line in (tmp_path / METRICS).read_text().splitlines()] == [2]
 
 
 @pytest.mark.timeout(300)
@@ -120,6 +145,22 @@ class _Line(nn.Module):
         return {"line": self.value * batch["slope"]}
 
 
+class Cliff(Line):
+    """Its loss is 0 where its slope is infinite."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.module = _Cliff()
+
+    def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
+        return {}
+
+
+class _Cliff(_Line):
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"line": self.value.abs().sqrt()}
+
+
 def test_an_accumulated_step_is_the_mean_of_its_batches_at_the_group_s_rate(tmp_path: Path) -> None:
     task = Line([1.0, 3.0])
     plan = LoopPlan(steps=1, lr=0.1, warmup=1, seed=1, device="cpu", accumulate=2, clip=1e9)
@@ -136,3 +177,10 @@ def test_gradients_are_clipped(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_loss(tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"at step 1 the losses are line nan.*learning rate"):
         train(Line([1.0, 1.0, float("nan"), 1.0]), replace(PLAN, steps=2), tmp_path, "{}", silent)
+
+
+def test_a_gradient_that_is_no_number_never_reaches_the_weights(tmp_path: Path) -> None:
+    task = Cliff()
+    with pytest.raises(Diverged, match=r"at step 0 the gradient's norm is nan.*learning rate"):
+        train(task, replace(PLAN, steps=1), tmp_path, "{}", silent)
+    assert torch.isfinite(task.module.value) and not (tmp_path / FILE).exists()

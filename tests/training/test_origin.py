@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from model.training.checkpoint import FILE
 from model.training.config import FinetuneConfig, checked
-from model.training.run import RunPlace, _origin
+from model.training.run import RunPlace, _kept_origin, _origin
 from model.weights import UNTRAINED, Origin, save_weights
 from tests.model.small import small_network
 
@@ -49,3 +50,14 @@ def test_weights_without_training_add_nothing(tmp_path: Path) -> None:
     weights = tmp_path / "seeded.safetensors"
     save_weights(weights, small_network(), UNTRAINED)
     assert _origin(config("cuhk01"), place(tmp_path, weights=weights)).training_data == "cuhk01"
+
+
+def test_a_run_that_goes_on_keeps_the_origin_it_began_with(tmp_path: Path) -> None:
+    """It needs no weights to start from any more, and other ones say nothing of it."""
+    weights = tmp_path / "before.safetensors"
+    save_weights(weights, small_network(), Origin(trained=True, licence="research only", training_data="market1501"))
+    began = _kept_origin(config("cuhk01"), place(tmp_path, weights=weights))
+    (tmp_path / FILE).touch()
+    assert _kept_origin(config("cuhk01", encoder="vills-tiny"), place(tmp_path)) == began
+    (tmp_path / FILE).unlink()
+    assert _kept_origin(config("cuhk01", encoder="vills-tiny"), place(tmp_path)).training_data == "cuhk01"
