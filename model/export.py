@@ -31,19 +31,27 @@ def export_onnx(network: Vills, origin: Origin, out: Path, *, int8: bool = False
     network's embeddings to a cosine of 0.95 with its own, where matrices alone leave 0.9999.
 
     Raises:
-        ExportFailed: `out` does not end with .onnx, its folder is not there, or the packages for it are missing.
+        ExportFailed: `out` does not end with .onnx, its folder is not there or not to be written to, or the packages
+            for it are missing.
     """
-    if out.suffix != ".onnx" or not out.parent.is_dir():
+    if out.suffix != ".onnx" or not out.parent.is_dir() or out.is_dir():
         raise ExportFailed(f"{out} must be a file.onnx in a folder that is there: name another")
     graph = _graph(network, origin)
     if int8:
         graph = _quantised(graph)
+    try:
+        _write(out, graph.SerializeToString(), feed_text(feed_of(network, origin)))
+    except OSError as error:
+        raise ExportFailed(f"{out} cannot be written ({error}): name another folder, on a disk with room") from error
+
+
+def _write(out: Path, graph: bytes, fed: str) -> None:
     beside = out.with_name(out.name + ".part")
-    beside.write_bytes(graph.SerializeToString())
+    beside.write_bytes(graph)
     description = out.with_suffix(".toml")
     description.unlink(missing_ok=True)  # the old one must not be found beside the new network
     beside.replace(out)
-    beside.write_text(feed_text(feed_of(network, origin)))
+    beside.write_text(fed)
     beside.replace(description)
 
 

@@ -33,7 +33,7 @@ def rerank(
     if not (1 <= k2 <= k1 + 1 <= len(vectors) and 0 <= original_weight <= 1):
         raise EvaluationError(
             f"re-ranking needs 1 <= k2 <= k1 + 1 <= {len(vectors)} (queries and gallery together) and a weight in 0-1, "
-            f"got k1 = {k1}, k2 = {k2}, weight = {original_weight}: choose a smaller k1"
+            f"got k1 = {k1}, k2 = {k2}, weight = {original_weight}: choose a smaller k1, or do not re-rank so few"
         )
     neighbours, largest = _neighbours(vectors, k1 + 1)
     encoded = _encode(vectors, neighbours, largest, k1)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from service.commands.evaluating import check_places
 from service.commands.failures import UserError
 from service.commands.progress import counted
 from service.commands.training import Cache, Data, Out, Weights, run_place
@@ -25,8 +26,7 @@ def compare(
     from model.study.run import run_study
     from model.study.table import as_table
 
-    if json_file is not None and not json_file.parent.is_dir():
-        raise UserError(f"the folder {json_file.parent} is not there: make it, or name another with --json")
+    check_places(json_file)
     plan = read_study(study)
     place = run_place(out, data, cache, weights, None, None)
     missing = sorted({test.data for test in plan.tests} - place.data.keys())

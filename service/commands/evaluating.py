@@ -53,8 +53,7 @@ def evaluate(
     """Rank-k, mAP, mINP, and the open-set error rates with the threshold they suggest."""
     from model.evaluation.evaluate import judge
 
-    if json_file is not None and not json_file.parent.is_dir():
-        raise UserError(f"the folder {json_file.parent} is not there: make it, or name another with --json")
+    check_places(json_file, pictures)
     encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank, frames=frames)
     kind: ApKind = "trapezoid" if ap == "trapezoid" else "precision at hits"
     result = judge(compared, data, protocol, encoder.card, ap=kind, frames=frames)
@@ -63,6 +62,16 @@ def evaluate(
     _show(result)
     if pictures is not None:
         draw_into(pictures, compared, f"{data} {protocol}, {encoder.card.name}")
+
+
+def check_places(json_file: Path | None, folder: Path | None = None) -> None:
+    """Refuse, before any work, files that could not be written after it."""
+    if json_file is not None and not json_file.parent.is_dir():
+        raise UserError(f"the folder {json_file.parent} is not there: make it, or name another with --json")
+    if json_file is not None and json_file.is_dir():
+        raise UserError(f"{json_file} is a folder: name a file with --json")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is no folder: name another one for the pictures")
 
 
 def compared_with(

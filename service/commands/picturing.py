@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands.evaluating import Data, ProtocolOption, Rerank, Root, compared_with, draw_into
+from service.commands.evaluating import Data, ProtocolOption, Rerank, Root, check_places, compared_with, draw_into
 from service.commands.failures import UserError, settings_with
 from service.commands.weights import DEFAULT, OwnWeights, Weights, network_with
 
@@ -34,6 +34,7 @@ def ranked(
     shown: Shown = 10,
 ) -> None:
     """Queries and their first answers: spread over all queries, and the surest mistakes."""
+    check_places(None, out)
     encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank)
     draw_into(out, compared, f"{data} {protocol}, {encoder.card.name}", rows=rows, shown=shown)
 
@@ -65,5 +66,5 @@ def curves(runs: Runs, out: Png, series: Series) -> None:
 
 
 def _check(out: Path) -> None:
-    if out.suffix.lower() != ".png" or not out.parent.is_dir():
+    if out.suffix.lower() != ".png" or not out.parent.is_dir() or out.is_dir():
         raise UserError(f"{out} must be a file.png in a folder that is there: name another with --out")

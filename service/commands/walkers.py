@@ -27,5 +27,8 @@ def walkers(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not an empty folder: name another with --out, so that data sets do not mix")
     plan = Plan(people, test_people, seed, vary)
-    with progress("drawing tracks", plan.tracks) as step:
-        typer.echo(f"drawn: {draw_walkers(out, plan, step=step)}")
+    try:
+        with progress("drawing tracks", plan.tracks) as step:
+            typer.echo(f"drawn: {draw_walkers(out, plan, step=step)}")
+    except OSError as error:
+        raise UserError(f"walkers cannot be drawn into {out} ({error}): name another folder with --out") from error

@@ -168,3 +168,10 @@ def test_the_command_draws_into_an_empty_folder_only(tmp_path: Path, capsys: pyt
 def test_nobody_to_test_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least 1 each, got 1, 0"):
         draw_walkers(tmp_path, replace(PLAN, test_people=0))
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_the_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(SystemExit) as ended:
+        main(["walkers", "--out", str(tmp_path / "file" / "x"), "--people", "1", "--test-people", "1"])
+    assert ended.value.code == 2 and "name another folder with --out" in capsys.readouterr().err

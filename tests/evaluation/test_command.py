@@ -132,6 +132,8 @@ def test_weights_of_a_vills_network_name_their_encoder(drawn: Path, monkeypatch:
         (["--data", "csv", "--root", "{drawn}", "--weights", "onnx:lost.onnx"], "lost.onnx does not exist"),
         (["--data", "csv", "--root", "{drawn}", "--protocol", "x2y"], "'x2y' is not one of"),
         (["--data", "csv", "--root", "{drawn}", "--json", "nowhere/out.json"], "the folder nowhere is not there"),
+        (["--data", "csv", "--root", "{drawn}", "--json", "{drawn}"], "is a folder: name a file with --json"),
+        (["--data", "csv", "--root", "{drawn}", "--pictures", "{drawn}/manifest.csv"], "is no folder: name another"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(

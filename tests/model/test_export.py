@@ -5,6 +5,7 @@ import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -222,6 +223,16 @@ def test_a_place_that_cannot_be_written_to_is_refused(tmp_path: Path, out: str) 
     with pytest.raises(ExportFailed, match=r"must be a file\.onnx in a folder that is there"):
         export_onnx(small_network(), ORIGIN, tmp_path / out)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_does_not_take_the_network_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.export._graph", lambda *_: SimpleNamespace(SerializeToString=bytes))
+    (tmp_path / "small.onnx.part").mkdir()
+    with pytest.raises(ExportFailed, match=r"small\.onnx cannot be written .* on a disk with room"):
+        export_onnx(small_network(), ORIGIN, tmp_path / "small.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(ExportFailed, match=r"must be a file\.onnx"):
+        export_onnx(small_network(), ORIGIN, tmp_path / "folder.onnx")
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
