@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from model.training.errors import BadCheckpoint
+from model.training.errors import BadCheckpoint, FolderUnusable
 
 FILE = "checkpoint.pt"
 
@@ -24,13 +24,23 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write it beside the old one, to disk, and then in its place."""
+    """Write it beside the old one, to disk, and then in its place.
+
+    Raises:
+        FolderUnusable: the disk does not take it; the old one stays.
+    """
     beside = folder / f"{FILE}.part"
-    with beside.open("wb") as file:
-        torch.save({name: getattr(checkpoint, name) for name in Checkpoint.__slots__}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(folder / FILE)
+    try:
+        with beside.open("wb") as file:
+            torch.save({name: getattr(checkpoint, name) for name in Checkpoint.__slots__}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(folder / FILE)
+    except (OSError, RuntimeError) as error:  # torch tells a full disk as an error of its own
+        raise FolderUnusable(
+            f"the checkpoint of step {checkpoint.step} cannot be written to {folder}: make room on its disk, and run "
+            "again to go on from the one before"
+        ) from error
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from model.training.errors import BadConfig
 Positive = Annotated[int, Field(ge=1)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+OptimiserName = Literal["adamw", "adam", "sgd"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -43,9 +44,11 @@ class Source(Section):
 
 class Schedule(Section):
     steps: Positive
-    lr: Annotated[float, Field(gt=0)] = 3.5e-4
+    lr: Annotated[float, Field(gt=0, le=1000)] = 3.5e-4
     warmup: Annotated[int, Field(ge=0)] = 200
     last_lr: Part = 0.01  # at the end, as a part of lr
+    milestones: Annotated[tuple[Part, ...], Field(strict=False)] = ()  # parts of the run: a tenth of lr from each on
+    optimiser: OptimiserName = "adamw"
     accumulate: Positive = 1
     compile: bool = False  # the transformer blocks (torch.compile): pays on a GPU, and on CPUs only in long runs
     sharded: bool = False  # over the processes of torchrun (FSDP) instead of a copy in each (DDP): for vills-base

@@ -1,6 +1,7 @@
 """Where a network's weights begin: drawn, published ones in its stem, or those of an earlier run."""
 
 import importlib.util
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,8 @@ def starting_network(
     network = seeded_network(config, seed)
     if weights is not None:
         found = load_weights(weights)
+        if not isinstance(found.config, VillsConfig):
+            raise WeightsMismatch(f"{weights} holds weights of {found.config.name}, and the run trains {config.name}")
         fill(network, resized(found.tensors, found.config, config), weights)
         return network
     if stem_weights is not None:
@@ -121,5 +124,7 @@ def _fill_stem(network: Vills, path: Path) -> None:
             load_imagenet(stem, torch.load(path, map_location="cpu", weights_only=True))
         else:
             raise BadConfig(f"{network.config.name} has no convolutional stem: leave --stem-weights out")
-    except (OSError, RuntimeError, ValueError) as error:
+    except pickle.UnpicklingError as error:  # what torch says of it is long, and advises to load it unsafely
+        raise WeightsMismatch(f"the stem's weights {path} are no file that torch saved: name another one") from error
+    except (OSError, RuntimeError, ValueError, TypeError, LookupError, EOFError) as error:
         raise WeightsMismatch(f"the stem's weights {path} cannot be used: {error}") from error

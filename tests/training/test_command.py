@@ -101,6 +101,7 @@ def test_pre_trained_then_fine_tuned_weights_are_served(
         (["--data", "csv=elsewhere"], "gives csv two folders"),
         (["--set", "sources.share=3"], "sources is no section"),
         (["--weights", "first.safetensors"], "fill the stem as well"),
+        (["--stem-weights", "{drawn}/self.toml"], "self.toml are no file that torch saved"),
         (["--out", "/dev/null"], "the run in /dev/null cannot go on"),
         (["--cache", "/dev/null"], "with --out and --cache"),
         (["--set", 'sources=[{data="cuhk01",share=2}]'], "trains on cuhk01 and no folder is given for it"),
@@ -112,7 +113,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
 ) -> None:
     options = ["--config", str(drawn / "self.toml"), "--data", f"csv={drawn / 'people'}", "--out", str(drawn / "x")]
     with pytest.raises(SystemExit) as ended:
-        main(["train", "pretrain", *options, *stem, *more])
+        main(["train", "pretrain", *options, *stem, *(word.replace("{drawn}", str(drawn)) for word in more)])
     error = capsys.readouterr().err
     assert ended.value.code == 2 and said in error and error.count("\n") == 1
 

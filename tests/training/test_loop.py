@@ -1,6 +1,7 @@
 """The loop: resumed runs end as unbroken ones, damaged checkpoints are refused, a loss that is no number stops it."""
 
 import json
+import resource
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from model.training.checkpoint import FILE, load_checkpoint, save_checkpoint
-from model.training.errors import BadCheckpoint, Diverged
+from model.training.errors import BadCheckpoint, Diverged, FolderUnusable
 from model.training.loop import LoopPlan, train
 from model.training.record import METRICS
 from model.vills.network import Vills
@@ -71,6 +72,20 @@ def test_a_half_written_checkpoint_is_never_loaded(tmp_path: Path) -> None:
         (tmp_path / FILE).write_bytes(damaged)
         with pytest.raises(BadCheckpoint, match=r"^[^\n]*cannot be read \(damaged.*remove it[^\n]*$"):
             load_checkpoint(tmp_path, "{}")
+
+
+def test_a_disk_that_does_not_take_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> None:
+    train(TASKS["finetune"](), replace(PLAN, stop_after=2), tmp_path, "{}", silent)
+    size = (tmp_path / FILE).stat().st_size
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, most[1]))
+    try:
+        with pytest.raises(FolderUnusable, match=r"checkpoint of step 6 cannot be written.*make room"):
+            train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    kept = load_checkpoint(tmp_path, "{}")
+    assert kept is not None and kept.step == 2
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
