@@ -6,6 +6,7 @@ from pathlib import Path
 from model.encoder import Encoder
 from model.errors import WeightsMismatch
 from model.onnx import OnnxEncoder
+from model.systems.names import NAMES
 from model.vills.config import find_config
 
 _ONNX = "onnx:"
@@ -21,9 +22,9 @@ def build_encoder(
     compile: bool = False,
 ) -> Encoder:
     """Build the encoder called `name`: `vills-light`, the service's default, another of
-    `model.vills.config.CONFIGS`, or `onnx:FILE`.
+    `model.vills.config.CONFIGS`, a published system of `model.systems.names.NAMES`, or `onnx:FILE`.
 
-    `weights` is a safetensors file of a VILLS network. Without it the weights that come with the product are taken,
+    `weights` is a safetensors file of such a network. Without it the weights that come with the product are taken,
     which `vills-light` has; a network that has none is seeded, and its card says untrained.
     `device` is `auto`, `cpu` or `cuda`. `threads` is for a CPU, 0 is one a core; for VILLS it sets torch's threads,
     which belong to the whole process. `FILE` is a path, or a name that is looked up in `model_dir`.
@@ -39,11 +40,16 @@ def build_encoder(
         if weights is not None:
             raise WeightsMismatch(f"{name} carries its own weights, and {weights} was given too: leave it out")
         return OnnxEncoder(find_onnx(name.removeprefix(_ONNX), model_dir), device=device, threads=threads)
-    find_config(name)  # a wrong name is refused at once
+    if name not in NAMES:
+        find_config(name)  # a wrong name is refused at once
     # OpenMP reads this once, when torch loads it. By default its threads spin at every barrier, and where other work
     # shares the cores each waits for a thread that was put to sleep: measured 4 to 10 times slower with 2 threads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Here, because torch takes seconds and hundreds of megabytes, and an ONNX encoder needs none of it.
+    if name in NAMES:
+        from model.systems.encoder import build_system
+
+        return build_system(name, weights=weights, device=device, threads=threads)
     from model.vills.build import build_vills
 
     return build_vills(name, weights=weights, device=device, threads=threads, compile=compile)

@@ -1,4 +1,4 @@
-"""Weights of a VILLS network on disk: safetensors, with the network's configuration and origin in the header."""
+"""Weights of a network on disk: safetensors, with the network's configuration and origin in the header."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.errors import WeightsMismatch, WeightsUnwritable
+from model.network import NetworkConfig, ReidNetwork
 from model.sampling import Sampling
 from model.vills.config import VillsConfig
-from model.vills.network import Vills
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,16 @@ class Origin:
 class Weights:
     """One file of weights, read whole."""
 
-    config: VillsConfig
+    config: NetworkConfig
     origin: Origin
     tensors: Mapping[str, Tensor]  # float32; whole numbers as they are
 
 
+SYSTEM_KEY = '"system":'  # in the configuration of a published system, and of no other
 UNTRAINED = Origin(trained=False, licence="Apache-2.0", training_data="none (seeded initialisation)")
 
 
-def save_weights(path: Path, network: Vills, origin: Origin, *, half: bool = False) -> None:
+def save_weights(path: Path, network: ReidNetwork, origin: Origin, *, half: bool = False) -> None:
     """Write the network to `path`, whole or not at all; matrices as float16 when `half`.
 
     Vectors (norms, biases, statistics) stay float32: a variance may not fit into float16.
@@ -84,10 +85,10 @@ def load_weights(path: Path) -> Weights:
             f"the weights {path} cannot be read as safetensors ({error}): "
             "give a file written by this product, or none for the seeded network"
         ) from error
-    return Weights(VillsConfig.from_json(_entry(header, "config", path)), _origin(header, path), tensors)
+    return Weights(_config(_entry(header, "config", path)), _origin(header, path), tensors)
 
 
-def fill(network: Vills, tensors: Mapping[str, Tensor], source: Path) -> None:
+def fill(network: ReidNetwork, tensors: Mapping[str, Tensor], source: Path) -> None:
     """Copy tensors into the network, every one of them and nothing else.
 
     Raises:
@@ -126,7 +127,7 @@ def digest_tensors(tensors: Mapping[str, Tensor]) -> bytes:
     return digest.digest()
 
 
-def _header(config: VillsConfig, origin: Origin) -> dict[str, str]:
+def _header(config: NetworkConfig, origin: Origin) -> dict[str, str]:
     return {
         "config": config.to_json(),
         "trained": json.dumps(origin.trained),
@@ -151,6 +152,15 @@ def _save_whole(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) 
 
 def _widen(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+
+
+def _config(text: str) -> NetworkConfig:
+    """The configuration in a header: VILLS's, unless it names a published system."""
+    if SYSTEM_KEY not in text:
+        return VillsConfig.from_json(text)
+    from model.systems.config import SystemConfig  # all systems: nothing that VILLS alone should wait for
+
+    return SystemConfig.from_json(text)
 
 
 def _entry(header: Mapping[str, str], name: str, path: Path) -> str:

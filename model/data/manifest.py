@@ -27,6 +27,7 @@ class Row:
     track: str = ""
     frame: str = ""
     split: str = ""
+    known: tuple[tuple[str, str], ...] = ()  # every other column, and what it says
 
 
 def load(root: Path) -> Dataset:
@@ -84,8 +85,9 @@ def _row(manifest: Path, root: Path, row: Mapping[str, str | None], place: str) 
     empty = [name for name in COLUMNS if not values[name]]
     if empty:
         raise BadList(f"every row of a manifest has {', '.join(COLUMNS)}, and {place} of {manifest} has no {empty[0]}")
-    path, *others = values.values()
-    return Row(place, root / path, *others)
+    known = {name: (value or "").strip() for name, value in row.items() if name and name not in values}
+    path, person, camera, track, number, split = values.values()
+    return Row(place, root / path, person, camera, track, number, split, tuple(known.items()))
 
 
 def _pictures(manifest: Path, rows: Sequence[Row]) -> tuple[Picture, ...]:
@@ -101,7 +103,8 @@ def _pictures(manifest: Path, rows: Sequence[Row]) -> tuple[Picture, ...]:
         if row.path.suffix.lower() not in PICTURE_SUFFIXES:
             raise BadList(f"{row.place} of {manifest} names {row.path}, which is no picture: cut footage first")
         frame = _frame(manifest, row)
-        pictures.append(Picture(row.path, persons[row.person], cameras[row.camera], tracks[row.track], frame))
+        person, camera, track = persons[row.person], cameras[row.camera], tracks[row.track]
+        pictures.append(Picture(row.path, person, camera, track, frame, row.known))
     return tuple(pictures)
 
 

@@ -22,6 +22,7 @@ class Picture:
     camera: int
     track: int = -1
     frame: int = 0
+    known: tuple[tuple[str, str], ...] = ()  # what else a manifest says: columns and values
 
 
 @dataclass(frozen=True, slots=True)

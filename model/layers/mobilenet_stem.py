@@ -3,11 +3,11 @@
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import mobilenet_v2
 
+from model.layers.published import fill_in_order
 from model.layers.stem import ConvStem
 
 CHANNELS = 320  # of the last inverted residual
@@ -44,19 +44,7 @@ def _fold(module: nn.Module) -> None:
 def load_imagenet(stem: ConvStem, tensors: dict[str, Tensor]) -> None:
     """Fill the stem with a MobileNetV2 trained on ImageNet, of any naming: tensors are matched in order, by shape.
 
-    Published files agree in the order of the layers and differ in their names.
-
     Raises:
         ValueError: the tensors are of another network.
     """
-    wanted = [name for name in stem.blocks.state_dict() if not name.endswith("num_batches_tracked")]
-    offered = [tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")]
-    own = stem.blocks.state_dict()
-    pairs = list(zip(wanted, offered, strict=False))
-    wrong = [name for name, tensor in pairs if own[name].shape != tensor.shape]
-    if len(offered) < len(wanted) or wrong:
-        where = f"at {wrong[0]}" if wrong else f"{len(offered)} tensors where {len(wanted)} are needed"
-        raise ValueError(f"these are no weights of MobileNetV2 (they differ {where}): give those of width 1.0")
-    with torch.no_grad():
-        for name, tensor in pairs:
-            own[name].copy_(tensor)
+    fill_in_order(stem.blocks, tensors, "MobileNetV2")

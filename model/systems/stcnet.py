@@ -101,8 +101,10 @@ class Discriminator(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """(F, 3, H, W) -> logits that they are real, (F,)."""
-        logits: Tensor = self.out(self.convolutions(frames).flatten(1))
-        return logits.squeeze(1)
+        # Its last maps are a pixel or two, of which bfloat16 gradients are not finite on some CPUs.
+        with torch.autocast(frames.device.type, enabled=False):
+            logits: Tensor = self.out(self.convolutions(frames.float()).flatten(1))
+            return logits.squeeze(1)
 
 
 class STCnetHeads(nn.Module):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from model.data.augment import AugmentPlan, augment
 from model.data.errors import MissingData
@@ -24,7 +24,7 @@ from model.losses.triplet import four_pairings
 from model.training.averaging import move_average
 from model.training.config import FinetuneConfig
 from model.training.distributed import rank, world_size
-from model.training.groups import frozen_blocks, parameter_groups, stem_parameters
+from model.training.groups import frozen_blocks, make_optimiser, parameter_groups, stem_parameters
 from model.training.heads import features_of, fit_classifier, fit_regressor, pictures_of
 from model.training.schedules import ema_decay
 from model.vills.network import Vills
@@ -202,7 +202,8 @@ class FinetuneTask:
         groups = parameter_groups(
             self.module, slow, scale=self._config.network.stem_scale, weight_decay=self._config.schedule.weight_decay
         )
-        return AdamW(groups, lr=self._config.schedule.lr)
+        schedule = self._config.schedule
+        return make_optimiser(schedule.optimiser, groups, schedule.lr)
 
     def before_step(self, step: int) -> None:
         """Nothing here depends on the step."""

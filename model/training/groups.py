@@ -4,10 +4,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from model.layers.stem import ConvStem
+from model.training.config import OptimiserName
 from model.training.errors import BadConfig
 from model.vills.network import Vills
+
+MOMENTUM = 0.9  # of sgd
+
+
+def make_optimiser(name: OptimiserName, groups: list[dict[str, Any]], lr: float) -> Optimizer:
+    """adam and sgd add the weights themselves to the gradient as papers before AdamW do; adamw shrinks them."""
+    if name == "sgd":
+        return SGD(groups, lr=lr, momentum=MOMENTUM)
+    return Adam(groups, lr=lr) if name == "adam" else AdamW(groups, lr=lr)
 
 
 def frozen_blocks(network: Vills, count: int) -> list[nn.Module]:

@@ -17,7 +17,7 @@ from model.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoi
 from model.training.distributed import rank, spread, wait_for_all
 from model.training.errors import BadCheckpoint, Diverged
 from model.training.record import append_metrics, forget_metrics_from, write_provenance
-from model.training.schedules import warmup_cosine
+from model.training.schedules import warmup_cosine, warmup_steps
 from model.training.sharding import load_whole_state, whole_state, whole_tensor
 from model.training.task import Task
 
@@ -33,7 +33,8 @@ class LoopPlan:
     warmup: int
     seed: int
     device: str  # cpu or cuda
-    last_lr: float = 0.0  # at the end, as a part of `lr`
+    last_lr: float = 0.0  # at the end of the cosine, as a part of `lr`
+    milestones: tuple[float, ...] = ()  # parts of the run after which `lr` is a tenth; none: half a cosine
     accumulate: int = 1  # batches a step
     sharded: bool = False  # over the processes, where there are several
     compile: bool = False  # the transformer blocks
@@ -115,7 +116,7 @@ def _step(
     task: Task, model: nn.Module, optimiser: Optimizer, plan: LoopPlan, step: int, batches: "_Batches"
 ) -> dict[str, float]:
     """One step of the optimiser; its losses, the gradient's norm and the learning rate."""
-    rate = plan.lr * warmup_cosine(step, plan.steps, warmup=plan.warmup, last=plan.last_lr)
+    rate = plan.lr * _factor(plan, step)
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get("scale", 1.0)
     task.before_step(step)
@@ -142,6 +143,13 @@ def _step(
     optimiser.zero_grad(set_to_none=True)
     task.after_step(step)
     return figures | {"lr": rate}
+
+
+def _factor(plan: LoopPlan, step: int) -> float:
+    """Of the learning rate, at this step."""
+    if plan.milestones:
+        return warmup_steps(step, plan.steps, warmup=plan.warmup, milestones=plan.milestones)
+    return warmup_cosine(step, plan.steps, warmup=plan.warmup, last=plan.last_lr)
 
 
 def _seed(seed: int, step: int, micro: int) -> int:

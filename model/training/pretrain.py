@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from model.data.augment import AugmentPlan, augment
 from model.data.pack import Pixels
@@ -25,7 +25,7 @@ from model.regions.pooling import RegionPool
 from model.training.averaging import move_average
 from model.training.config import PretrainConfig
 from model.training.distributed import rank, world_size
-from model.training.groups import frozen_blocks, parameter_groups, stem_parameters
+from model.training.groups import frozen_blocks, make_optimiser, parameter_groups, stem_parameters
 from model.training.schedules import cosine_between
 from model.training.sightings import Sightings, affinity_sightings, pose_sightings
 from model.vills.network import Vills
@@ -274,7 +274,7 @@ class PretrainTask:
         groups = parameter_groups(
             self.module.student, slow, scale=self._config.network.stem_scale, weight_decay=schedule.weight_decay
         )
-        return AdamW(groups, lr=schedule.lr)
+        return make_optimiser(schedule.optimiser, groups, schedule.lr)
 
     def before_step(self, step: int) -> None:
         """Nothing here depends on the step."""

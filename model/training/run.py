@@ -10,14 +10,16 @@ import numpy as np
 import torch
 
 from model.build import build_encoder
+from model.data.attributes import attribute_table
 from model.data.build import load_dataset
 from model.data.pack import PackedPictures, pack_pictures
 from model.data.records import Picture
-from model.data.samplers import PersonSampler, TrackSampler
+from model.data.samplers import ClipSampler, PersonSampler, TrackSampler
 from model.data.teacher import teacher_vectors
 from model.data.training_set import training_set
 from model.regions.cache import Bodies, cached_bodies
 from model.training.checkpoint import has_checkpoint
+from model.training.completion import CompletionTask
 from model.training.config import FinetuneConfig, PretrainConfig, Source
 from model.training.distributed import process_group, rank, wait_for_all
 from model.training.errors import BadConfig
@@ -28,6 +30,9 @@ from model.training.memory import use_huge_pages
 from model.training.pretrain import PretrainData, PretrainTask
 from model.training.sharding import whole_network
 from model.training.start import network_config, published_stem, starting_network
+from model.training.system_config import SystemRun
+from model.training.system_start import published_trunk, starting_system
+from model.training.system_task import SystemData, SystemTask
 from model.training.task import Task
 from model.vills.network import Vills
 from model.weights import Origin, load_weights, save_weights
@@ -35,6 +40,7 @@ from model.weights import Origin, load_weights, save_weights
 WEIGHTS = "weights.safetensors"
 ORIGIN = "origin.json"
 RESEARCH_ONLY = "research only (as the data sets it was trained on)"
+AnyRun = FinetuneConfig | PretrainConfig | SystemRun
 # Opens a progress bar: what is done, how many, and gives what is to be called with how many more are done.
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -72,6 +78,30 @@ def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Pat
         if config.heads == "fitted" and not has_checkpoint(place.out):
             with progress("fitting the heads", task.n_pictures) as step:
                 task.fit_heads(place.device, step)
+        return _trained(task, config, place, progress)
+
+
+def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path:
+    """Train a published system, or one stage of it, as the configuration says; the file of its weights.
+
+    Raises: as `finetune`.
+    """
+    with _ready(place):
+        pictures = [_pictures(source, place.data) for source in config.sources]
+        attributes, groups = attribute_table(pictures, config.attributes) if config.attributes else (None, ())
+        shape = config.network_config(groups)
+        pack = _pack(pictures, shape.height, shape.width, place, progress)
+        shares = [source.share for source in config.sources]
+        people = PersonSampler(training_set(pictures), shares, config.tracks, shape.sampling.frames, config.seed)
+        sampler = ClipSampler(people, config.clips.rule, config.clips.stride)
+        data = SystemData(pack.pixels, sampler, attributes)
+        network = starting_system(shape, config.seed, weights=place.weights, stem_weights=_stem_weights(config, place))
+        if config.stage != "completion":
+            return _trained(SystemTask(network, config, data), config, place, progress)
+        task = CompletionTask(network, config, data)
+        if not has_checkpoint(place.out):
+            with progress("fitting the guider", task.n_pictures) as step:
+                task.fit_guider(place.device, step)
         return _trained(task, config, place, progress)
 
 
@@ -113,14 +143,16 @@ def _network(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Vills:
     )
 
 
-def _stem_weights(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Path | None:
+def _stem_weights(config: AnyRun, place: RunPlace) -> Path | None:
     """Published weights for the stem of a network that starts anew: those given, or those that belong to the stem."""
     if place.weights is not None or place.stem_weights is not None:
         return place.stem_weights
+    if isinstance(config, SystemRun):
+        return published_trunk(config.network_config())
     return published_stem(network_config(config.network).stem, place.model_dir)
 
 
-def _trained(task: Task, config: FinetuneConfig | PretrainConfig, place: RunPlace, progress: Progress) -> Path:
+def _trained(task: Task, config: AnyRun, place: RunPlace, progress: Progress) -> Path:
     """Run the loop; when its last step is done, the weights are written."""
     origin = _kept_origin(config, place)
     with progress("training", config.schedule.steps) as step:
@@ -181,13 +213,14 @@ def _bodies(pictures: Sequence[Sequence[Picture]], place: RunPlace, progress: Pr
     return cached_bodies(place.cache, paths, place.pose)
 
 
-def _plan(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> LoopPlan:
+def _plan(config: AnyRun, place: RunPlace) -> LoopPlan:
     schedule = config.schedule
     return LoopPlan(
         steps=schedule.steps,
         lr=schedule.lr,
         warmup=schedule.warmup,
         last_lr=schedule.last_lr,
+        milestones=schedule.milestones,
         accumulate=schedule.accumulate,
         sharded=schedule.sharded,
         compile=schedule.compile,
@@ -209,7 +242,7 @@ def _told(step: Callable[[int], None]) -> Callable[[int, str], None]:
     return tell
 
 
-def _kept_origin(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Origin:
+def _kept_origin(config: AnyRun, place: RunPlace) -> Origin:
     """The origin as it was when the run began: going on, it may be given other weights to start from, or none."""
     file = place.out / ORIGIN
     if has_checkpoint(place.out) and file.exists():
@@ -220,7 +253,7 @@ def _kept_origin(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Or
     return origin
 
 
-def _origin(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Origin:
+def _origin(config: AnyRun, place: RunPlace) -> Origin:
     """What the weights may be used for, and everything they learned from: data, teachers, and where they began.
 
     Notes are parted by "; ", data first. Those of the weights a run began with stay, and so do the names of data sets

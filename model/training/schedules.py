@@ -1,6 +1,7 @@
 """Schedules: pure functions of the step, so that a resumed run needs to remember nothing but the step."""
 
 import math
+from collections.abc import Sequence
 
 
 def warmup_cosine(step: int, steps: int, *, warmup: int, last: float = 0.0) -> float:
@@ -12,6 +13,16 @@ def warmup_cosine(step: int, steps: int, *, warmup: int, last: float = 0.0) -> f
         return (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def warmup_steps(step: int, steps: int, *, warmup: int, milestones: Sequence[float], factor: float = 0.1) -> float:
+    """A factor that rises linearly to 1 over `warmup` steps and is multiplied by `factor` at each milestone.
+
+    milestones: parts of the run, from 0 to 1.
+    """
+    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    passed = sum(step >= milestone * steps for milestone in milestones)
+    return float(rise * factor**passed)
 
 
 def cosine_between(step: int, steps: int, first: float, last: float) -> float:

@@ -16,7 +16,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
-from model.vills.network import Vills
+from model.network import ReidNetwork
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
@@ -64,10 +64,11 @@ def whole_tensor(tensor: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def whole_network(network: Vills) -> Vills:
+def whole_network(network: ReidNetwork) -> ReidNetwork:
     """A network all of which is here: itself, or a gathered copy. Every process has to call it."""
     if not is_sharded(network):
         return network
-    copy = Vills(network.config)
-    copy.load_state_dict({name: whole_tensor(tensor) for name, tensor in network.state_dict().items()})
-    return copy
+    tensors = {name: whole_tensor(tensor) for name, tensor in network.state_dict().items()}
+    whole = type(network)(network.config)
+    whole.load_state_dict(tensors)
+    return whole

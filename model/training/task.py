@@ -6,7 +6,7 @@ from typing import Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from model.vills.network import Vills
+from model.network import ReidNetwork
 
 
 class Task(Protocol):
@@ -20,7 +20,7 @@ class Task(Protocol):
     def module(self) -> nn.Module: ...
 
     @property
-    def kept(self) -> Vills:
+    def kept(self) -> ReidNetwork:
         """The network whose weights a finished run writes."""
         ...
 

@@ -39,6 +39,7 @@ def _loaded(config: VillsConfig, path: Path) -> tuple[Vills, EncoderCard]:
             f"{path} holds weights of {weights.config.name}, and the encoder asked for is {config.name}: "
             f"set VILLS_ENCODER to {weights.config.name}, or give other weights"
         )
+    assert isinstance(weights.config, VillsConfig)  # no other has such a name
     # The file's own configuration decides; the name alone has to agree.
     network = seeded_network(weights.config)
     fill(network, weights.tensors, path)

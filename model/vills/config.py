@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from model.errors import UnknownEncoder, WeightsMismatch
 from model.sampling import Sampling
+from model.systems.names import NAMES
 
 Stem = Literal["patches", "mobilenetv2", "osnet"]
 STEM_STRIDE = 16  # pixels a token of a convolutional stem, both ways
@@ -134,5 +135,5 @@ def find_config(name: str) -> VillsConfig:
         UnknownEncoder: there is none.
     """
     if name not in CONFIGS:
-        raise UnknownEncoder(f"no encoder is called {name!r}: use one of {', '.join(CONFIGS)} or onnx:FILE")
+        raise UnknownEncoder(f"no encoder is called {name!r}: use one of {', '.join((*CONFIGS, *NAMES))} or onnx:FILE")
     return CONFIGS[name]

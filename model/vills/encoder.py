@@ -1,19 +1,15 @@
-"""A VILLS network behind the encoder interface: arrays in, arrays out, on one device in one precision."""
+"""A VILLS network behind the encoder interface: folded, and in the device's best precision."""
 
-from typing import cast
-
-import numpy as np
 import torch
-from torch import Tensor
 
-from model.encoder import Clips, Embeddings, Encoder, EncoderCard, FrameMask
-from model.errors import DeviceFailed
+from model.encoder import EncoderCard
 from model.layers.stem import ConvStem
+from model.torch_encoder import TorchEncoder
 from model.vills.network import Vills
 
 
-class VillsEncoder(Encoder):
-    """Owns the network given to it: moves it to the device and sets it to inference."""
+class VillsEncoder(TorchEncoder):
+    """Owns the network given to it; see `model.torch_encoder.TorchEncoder`."""
 
     def __init__(
         self,
@@ -24,9 +20,7 @@ class VillsEncoder(Encoder):
         dtype: torch.dtype,
         compile: bool = False,
     ) -> None:
-        self.card = card
-        self._device = device
-        network = network.to(device).eval().requires_grad_(False)
+        super().__init__(card, network, device=device)
         if isinstance(network.trunk.patch_embed, ConvStem):
             network.trunk.patch_embed.fold()
         # Nearly all the arithmetic is in here; what fuses, centres and compares stays float32.
@@ -37,31 +31,3 @@ class VillsEncoder(Encoder):
             for block in network.trunk.blocks:
                 block.compile(dynamic=True)
         self.network = network  # folded, moved and cast: to be looked at and measured, not to be changed
-
-    def _encode(self, clips: Clips, mask: FrameMask) -> Embeddings:
-        try:
-            return self._forward(clips, mask)
-        except torch.OutOfMemoryError as error:
-            if len(clips) == 1:
-                raise DeviceFailed(f"{self._device} has no memory left for a single clip: {error}") from error
-        except RuntimeError as error:
-            if self._device.type == "cuda" and "CUDA error" in str(error):
-                # Sticky: every later call in this process would fail the same way.
-                raise DeviceFailed(f"{self._device} failed and the process has to restart: {error}") from error
-            raise
-        # Out of memory, outside the handler so that its traceback keeps no tensors alive: try with half as much.
-        torch.cuda.empty_cache()
-        half = len(clips) // 2
-        halves = [self._encode(clips[:half], mask[:half]), self._encode(clips[half:], mask[half:])]
-        return np.concatenate(halves)
-
-    @torch.inference_mode()
-    def _forward(self, clips: Clips, mask: FrameMask) -> Embeddings:
-        pixels = _as_tensor(clips).to(self._device).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W), channels last
-        embeddings = self.network(pixels, _as_tensor(mask).to(self._device))  # (B, D)
-        return cast(Embeddings, embeddings.cpu().numpy())
-
-
-def _as_tensor(array: np.ndarray) -> Tensor:
-    """Without a copy where possible; torch does not take arrays that may not be written to."""
-    return torch.from_numpy(array if array.flags.writeable else array.copy())

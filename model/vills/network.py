@@ -12,24 +12,27 @@ from model.layers.osnet_stem import OsnetStem
 from model.layers.part_pool import PartPool
 from model.layers.stem import ConvStem
 from model.layers.temporal_adapter import TemporalAdapter
+from model.network import ReidNetwork
 from model.vills.config import Stem, VillsConfig
 
 STEMS: dict[Stem, type[nn.Module]] = {"patches": PatchEmbed, "mobilenetv2": MobileNetStem, "osnet": OsnetStem}
 
 
-class Vills(nn.Module):
+class Vills(ReidNetwork):
     """Clips of person crops to unit vectors. An image is a clip of one frame and takes the same path.
 
     Letters: B clips, T frames, F real frames of all clips, L patch tokens, C channels, K parts, D embedding, S numbers
     of the stem's descriptor (0 where it has none).
     """
 
+    config: VillsConfig
     mean: Tensor
     std: Tensor
 
     def __init__(self, config: VillsConfig) -> None:
         super().__init__()
         self.config = config
+        self.dimension = config.dimension
         self.trunk = VisionTransformer(
             img_size=(config.height, config.width),
             patch_size=config.patch,

@@ -63,6 +63,27 @@ def finetune(
 
 
 @app.command()
+def system(
+    config: Config,
+    out: Out,
+    data: Data,
+    change: Change,
+    cache: Cache = None,
+    weights: Weights = None,
+    stem_weights: StemWeights = None,
+    stop_after: StopAfter = None,
+) -> None:
+    """A published system by its paper's own losses: cosam, gltr, tkp and others."""
+    from model.training.config import checked, read_config
+    from model.training.run import train_system
+    from model.training.system_config import FOLDER, SystemRun
+    from service.commands.progress import counted
+
+    values = checked(SystemRun, read_config(config, _changes(change), folder=FOLDER), config)
+    _say(train_system(values, run_place(out, data, cache, weights, stem_weights, stop_after), counted), out)
+
+
+@app.command()
 def pretrain(
     config: Config,
     out: Out,

@@ -50,7 +50,7 @@ def network_with(weights: str, settings: "Settings") -> "tuple[Vills, Origin]":
         UserError: an ONNX file was named.
         WeightsMismatch: the file is not there, damaged or of no network of this version.
     """
-    from model.vills.config import find_config
+    from model.vills.config import VillsConfig, find_config
     from model.vills.seeding import seeded_network
     from model.vills.trained import trained_weights
     from model.weights import UNTRAINED, fill, load_weights
@@ -62,6 +62,8 @@ def network_with(weights: str, settings: "Settings") -> "tuple[Vills, Origin]":
     if file is None:
         return seeded_network(find_config(name)).eval(), UNTRAINED
     read = load_weights(file)
+    if not isinstance(read.config, VillsConfig):
+        raise UserError(f"{file} holds weights of {read.config.name}, which is no VILLS network: give one, or default")
     network = seeded_network(read.config)
     fill(network, read.tensors, file)
     return network.eval(), read.origin

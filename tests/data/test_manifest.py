@@ -108,4 +108,6 @@ def test_a_manifest_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None
 def test_rows_are_read_without_a_look_at_the_files(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text(f"{HEAD},track_id,note\nclips/a.mp4, Ann ,c1,t1,hello\n")
-    assert read_rows(path, Path("root")) == [Row("line 2", Path("root/clips/a.mp4"), "Ann", "c1", "t1")]
+    assert read_rows(path, Path("root")) == [
+        Row("line 2", Path("root/clips/a.mp4"), "Ann", "c1", "t1", known=(("note", "hello"),))
+    ]

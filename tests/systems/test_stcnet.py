@@ -178,6 +178,17 @@ def test_under_autocast_the_losses_are_finite_float32() -> None:
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
 
 
+def test_under_autocast_the_smallest_maps_have_finite_gradients() -> None:
+    """At 32 x 16 the discriminators' last maps are one pixel: in bfloat16 their gradients were not finite."""
+    config = STCnetConfig(size=(32, 16), width=4)
+    net, heads = small(config=config)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = net.losses(windows(8, config), torch.arange(8) % PERSONS, heads)
+    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    trained = [*net.parameters(), *heads.whole.parameters(), *heads.region.parameters()]
+    assert all(each.grad is not None and bool(torch.isfinite(each.grad).all()) for each in trained)
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="take a multiple of 4"):
         STCnet(STCnetConfig(size=(130, 64)))

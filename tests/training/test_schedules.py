@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.training.schedules import cosine_between, ema_decay, warmup_cosine
+from model.training.schedules import cosine_between, ema_decay, warmup_cosine, warmup_steps
 
 
 def test_warm_up_rises_in_equal_steps_to_1_and_the_cosine_falls_from_there() -> None:
@@ -30,3 +30,9 @@ def test_cosine_between_two_values() -> None:
 
 def test_an_average_forgets_its_first_steps_sooner() -> None:
     assert [ema_decay(step, 0.99) for step in (0, 8, 10_000)] == pytest.approx([0.1, 0.5, 0.99])
+
+
+def test_steps_take_the_rate_down_at_each_milestone() -> None:
+    rates = [warmup_steps(step, 10, warmup=2, milestones=(0.5, 0.8)) for step in range(10)]
+    assert rates == pytest.approx([0.5, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01])
+    assert warmup_steps(0, 10, warmup=0, milestones=(0.5,)) == 1

@@ -1,0 +1,30 @@
+"""Published weights, whose tensors are called otherwise in every program that holds them."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+def fill_in_order(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Fill a network with a published one that may go on after it: tensors are matched in order, by shape.
+
+    Published files agree in the order of the layers and differ in their names.
+
+    Args:
+        name: what the network is called, for the message.
+
+    Raises:
+        ValueError: the tensors are of another network.
+    """
+    own = {key: each for key, each in module.state_dict().items() if not key.endswith("num_batches_tracked")}
+    offered = [tensor for key, tensor in tensors.items() if not key.endswith("num_batches_tracked")]
+    wrong = [key for (key, want), have in zip(own.items(), offered, strict=False) if want.shape != have.shape]
+    if len(offered) < len(own) or wrong:
+        where = f"at {wrong[0]}" if wrong else f"{len(offered)} tensors where {len(own)} are needed"
+        raise ValueError(
+            f"these are no weights of {name} (they differ {where}): give those of the same network and width"
+        )
+    with torch.no_grad():
+        for want, have in zip(own.values(), offered, strict=False):
+            want.copy_(have)

@@ -1,0 +1,58 @@
+"""Configurations of runs that train a published system: small TOML files, as those of VILLS."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from model.systems.config import SystemConfig, system_config
+from model.training.config import Change, Positive, Schedule, Section, Seed, Source
+
+FOLDER = "configs/systems"
+
+
+class Clips(Section):
+    """Which frames of a track make a clip of T; a track that is too short begins again."""
+
+    # window: T frames one `stride` apart, from anywhere. chunks: one anywhere in each of T equal parts.
+    rule: Literal["window", "chunks"] = "window"
+    stride: Positive = 1  # frames from one to the next, of a window; less where a track is too short for it
+
+
+class SystemRun(Section):
+    """A run of one published system's own losses. `settings` are those of its dataclass in `model.systems`."""
+
+    task: Literal["system"] = "system"
+    seed: Seed = 1
+    system: str
+    settings: dict[str, Any] = Field(default_factory=dict)  # what is left out is the paper's
+    # What is trained: the system; of VRSTC also the net its completion network comes from, and that network.
+    stage: Literal["whole", "base", "completion"] = "whole"
+    sources: Annotated[list[Source], Field(min_length=1)]
+    # Groups of attributes and the manifest's columns in each: of data that have them, for systems that learn them.
+    attributes: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
+    tracks: Positive = 4  # of a person in a batch
+    clips: Clips = Clips()
+    schedule: Schedule
+    augment: Change = Change()
+
+    @model_validator(mode="after")
+    def _the_system_can_be_built(self) -> "SystemRun":
+        self.network_config()
+        if self.stage != "whole" and self.system != "vrstc":
+            raise ValueError(f"{self.system} is trained in one stage: leave `stage` out, or set it to whole")
+        return self
+
+    @model_validator(mode="after")
+    def _attributes_are_for_those_who_learn_them(self) -> "SystemRun":
+        if self.attributes and self.system != "attributes":
+            raise ValueError(f"{self.system} learns no attributes: leave `attributes` out")
+        return self
+
+    def network_config(self, groups: Sequence[tuple[str, int]] = ()) -> SystemConfig:
+        """The configuration of the network that is trained; `groups`: of attributes, as the data have them.
+
+        Raises:
+            ValueError: there is no such network.
+        """
+        return system_config(self.system, self.settings | ({"groups": tuple(groups)} if groups else {}))

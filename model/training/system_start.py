@@ -1,0 +1,93 @@
+"""Where a published system's weights begin: drawn, ImageNet's in its trunks, or those of an earlier run or stage."""
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from model.errors import WeightsMismatch
+from model.layers.frame_trunk import FrameTrunk
+from model.layers.published import fill_in_order
+from model.systems.config import SystemConfig
+from model.systems.encoder import drawn_system
+from model.systems.network import SystemNetwork
+from model.systems.vrstc import VRSTC
+from model.training.start import imagenet_weights
+from model.weights import Weights, fill, load_weights
+
+
+def starting_system(
+    config: SystemConfig, seed: int, *, weights: Path | None, stem_weights: Path | None
+) -> SystemNetwork:
+    """A system to train: from `weights` of an earlier run, or drawn from `seed` with published weights in its trunks.
+
+    Raises:
+        WeightsMismatch: the weights are of another network.
+    """
+    network = drawn_system(config, seed)
+    if weights is not None:
+        found = load_weights(weights)
+        if not _begin_from_base(network, found, weights):
+            fill(network, found.tensors, weights)
+    elif stem_weights is not None:
+        fill_trunks(network, stem_weights)
+    return network
+
+
+def published_trunk(config: SystemConfig) -> Path | None:
+    """ImageNet's weights for the system's trunk, where a package brings them: MobileNetV2's.
+
+    Raises:
+        BadConfig: the package is not installed.
+    """
+    return imagenet_weights() if config.settings.trunk == "mobilenetv2" else None
+
+
+def fill_trunks(network: SystemNetwork, path: Path) -> None:
+    """Put one file of published weights into every trunk of the system.
+
+    Raises:
+        WeightsMismatch: it cannot be read, or is of another trunk.
+    """
+    try:
+        tensors = _read(path)
+        for trunk in [each for each in network.modules() if isinstance(each, FrameTrunk)]:
+            fill_in_order(trunk, tensors, network.config.settings.trunk)
+    except (OSError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
+        raise WeightsMismatch(f"the trunk's weights {path} cannot be used: {error}") from error
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """A file of safetensors or of torch."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
+        raise ValueError("it has to be a state_dict: names and tensors")
+    return found
+
+
+def _begin_from_base(network: SystemNetwork, found: Weights, path: Path) -> bool:
+    """VRSTC's base net, trained without completion, becomes what finds occlusion and where the net begins.
+
+    False where the weights are of no base net, or the network is none that needs one.
+    """
+    system, config = network.system, found.config
+    if not isinstance(system, VRSTC) or system.completer is None or not isinstance(config, SystemConfig):
+        return False
+    if config.name != "vrstc" or config.settings.completion != "off":
+        return False
+    base = {name.removeprefix("system.net."): tensor for name, tensor in found.tensors.items()}
+    try:
+        system.completer.locator.load_state_dict(base)
+    except RuntimeError as error:
+        raise WeightsMismatch(
+            f"{path} is no base net of these settings ({error}): train it with the same trunk"
+        ) from error
+    trunks = [each for each in system.net.modules() if isinstance(each, FrameTrunk)]
+    located = [each for each in system.completer.locator.modules() if isinstance(each, FrameTrunk)]
+    trunks[0].load_state_dict(located[0].state_dict())
+    return True

@@ -1,0 +1,126 @@
+"""Published systems behind the one interface: ragged clips, weights that travel, and the name that serves them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.build import build_encoder
+from model.errors import UnknownEncoder, WeightsMismatch
+from model.systems.config import SystemConfig, system_config
+from model.systems.encoder import drawn_system
+from model.systems.names import NAMES
+from model.systems.network import SystemNetwork, snippet_places
+from model.systems.registry import SYSTEMS
+from model.weights import Origin, load_weights, save_weights
+from tests.systems.tiny import TINY
+
+ORIGIN = Origin(trained=True, licence="CC0", training_data="drawn")
+
+
+def tiny(name: str) -> SystemNetwork:
+    return drawn_system(system_config(name, TINY[name]), seed=1).eval()
+
+
+def clips_of(*lengths: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random clips, padded with noise that must not be seen."""
+    generator = torch.Generator().manual_seed(0)
+    clips = torch.randint(0, 256, (len(lengths), max(lengths), 3, 64, 32), generator=generator, dtype=torch.uint8)
+    return clips, torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+
+
+def test_names_are_those_of_the_registry() -> None:
+    assert tuple(SYSTEMS) == NAMES == tuple(TINY)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_clip_is_embedded_the_same_alone_and_beside_longer_ones(name: str) -> None:
+    network, (clips, mask) = tiny(name), clips_of(1, 5, 2)
+    with torch.inference_mode():
+        together = network(clips, mask)
+        assert together.shape == (3, network.dimension)
+        torch.testing.assert_close(together.norm(dim=1), torch.ones(3))
+        for row, length in enumerate((1, 5, 2)):
+            alone = network(clips[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool))
+            assert float((alone[0] * together[row]).sum()) > 0.9999
+
+
+def test_a_fixed_number_of_frames_is_cut_into_snippets_and_the_last_begins_again() -> None:
+    assert snippet_places(5, None) == [[0, 1, 2, 3, 4]]
+    assert snippet_places(8, 4) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert snippet_places(6, 4) == [[0, 1, 2, 3], [4, 5, 4, 5]]
+    assert snippet_places(1, 4) == [[0, 0, 0, 0]]
+
+
+def test_features_of_a_long_clip_are_the_mean_of_its_snippets() -> None:
+    network, (clips, mask) = tiny("cosam"), clips_of(5)
+    with torch.inference_mode():
+        frames = network.normalise(clips[0].float())
+        parts = [frames[[0, 1]], frames[[2, 3]], frames[[4, 4]]]
+        mean = torch.stack([network.system.features(part[None])[0] for part in parts]).mean(dim=0)
+        torch.testing.assert_close(network.features(clips, mask)[0], mean, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_travel_with_their_settings_and_are_served_by_name(name: str, tmp_path: Path) -> None:
+    network, path = tiny(name), tmp_path / "weights.safetensors"
+    save_weights(path, network, ORIGIN)
+    assert load_weights(path).config == network.config
+    encoder = build_encoder(name, weights=path, device="cpu", threads=1)
+    assert (encoder.card.name, encoder.card.dimension, encoder.card.licence) == (name, network.dimension, "CC0")
+    assert encoder.card.sampling.frames == TINY[name]["frames"]
+    clips, mask = clips_of(3, 1)
+    found = encoder.encode(np.ascontiguousarray(clips.permute(0, 1, 3, 4, 2).numpy()), mask.numpy())
+    with torch.inference_mode():
+        wanted = network(clips, mask).numpy()
+    assert (found * wanted).sum(axis=1).min() > 0.9999
+    other = "gltr" if name != "gltr" else "cosam"
+    with pytest.raises(WeightsMismatch, match=f"weights of {name}, and the encoder asked for is {other}"):
+        build_encoder(other, weights=path, device="cpu", threads=1)
+    with pytest.raises(WeightsMismatch, match=f"weights of {name}, and the encoder asked for is vills-tiny"):
+        build_encoder("vills-tiny", weights=path, device="cpu", threads=1)
+
+
+def test_fingerprints_of_systems_differ(tmp_path: Path) -> None:
+    prints = set()
+    for seed in (1, 2):
+        network = drawn_system(system_config("baseline", TINY["baseline"]), seed=seed)
+        save_weights(tmp_path / f"{seed}.safetensors", network, ORIGIN)
+        prints.add(build_encoder("baseline", weights=tmp_path / f"{seed}.safetensors", threads=1).card.fingerprint)
+    assert len(prints) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"trunk": "vgg"}, "trunk"),
+        ({"frams": 4}, "cosam reads no frams"),
+        ({"frames": "many"}, "frames"),
+        ({"after": (6,)}, "blocks 1 to 5"),
+    ],
+)
+def test_settings_nothing_reads_or_that_cannot_be_are_refused(settings: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        system_config("cosam", settings)
+
+
+def test_sections_of_settings_are_looked_into() -> None:
+    with pytest.raises(ValueError, match=r"vrstc reads no stcnet\.widht"):
+        system_config("vrstc", {"stcnet": {"widht": 4}})
+    with pytest.raises(ValueError, match="no system is called 'cosan'"):
+        system_config("cosan", {})
+
+
+def test_a_header_of_no_system_is_refused() -> None:
+    text = system_config("gltr", {}).to_json()
+    assert SystemConfig.from_json(text) == system_config("gltr", {})
+    for broken in ("{", "[]", json.dumps({"system": "gltr"}), text.replace("gltr", "gtlr")):
+        with pytest.raises(WeightsMismatch, match="of no system of this version"):
+            SystemConfig.from_json(broken)
+
+
+def test_an_unknown_encoder_names_the_systems_too() -> None:
+    with pytest.raises(UnknownEncoder, match=r"vills-tiny.*cosam.*onnx:FILE"):
+        build_encoder("cosan")

@@ -1,0 +1,140 @@
+"""Published systems learn in the one loop, from drawn people, by a command."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.build import build_encoder
+from model.systems.names import NAMES
+from model.training.config import checked
+from model.training.errors import BadConfig
+from model.training.system_config import SystemRun
+from model.weights import load_weights
+from service.commands.main import main
+from tests.systems.tiny import TINY
+from tests.training.drawn import draw_people
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn") / "people"
+    draw_people(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights in the shape of MobileNetV2's, so that the test needs no package that carries real ones."""
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("trunk") / "trunk.pt"
+    torch.save(mobilenet_v2(weights=None).state_dict(), path)
+    return path
+
+
+def config(name: str, **changes: object) -> str:
+    """A tiny run of a system, as TOML: JSON's values are TOML's, too."""
+    settings = ", ".join(f"{key} = {toml(value)}" for key, value in TINY[name].items() if key != "groups")
+    values = {"steps": 2, "warmup": 1, "average": 0.0, "milestones": [0.5], "optimiser": "adam"} | changes
+    schedule = ", ".join(f"{key} = {toml(value)}" for key, value in values.items())
+    return (
+        f'system = "{name}"\nsources = [{{ data = "csv", share = 2 }}]\ntracks = 2\n'
+        f"settings = {{ {settings} }}\nschedule = {{ {schedule} }}\n"
+    )
+
+
+def toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + " }"
+    return json.dumps(value)
+
+
+def train(folder: Path, people: Path, text: str, *more: str, out: str = "run") -> int:
+    (folder / f"{out}.toml").write_text(text)
+    options = ["--config", str(folder / f"{out}.toml"), "--data", f"csv={people}", "--out", str(folder / out)]
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "system", *options, "--cache", str(people.parent / "cache"), *more])
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_system_is_trained_by_name_and_served(name: str, tmp_path: Path, people: Path, trunk: Path) -> None:
+    assert train(tmp_path, people, config(name), "--stem-weights", str(trunk)) == 0
+    weights = tmp_path / "run" / "weights.safetensors"
+    card = build_encoder(name, weights=weights, device="cpu", threads=1).card
+    assert card.trained and card.training_data == "csv; stem begun from trunk"
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == 2 and all(value == value for value in lines[-1].values())
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path, people: Path, trunk: Path) -> None:
+    text = config("gltr", optimiser="sgd", average=0.5)
+    assert train(tmp_path, people, text, "--stem-weights", str(trunk), out="whole") == 0
+    for more in (("--stop-after", "1"), ()):
+        assert train(tmp_path, people, text, "--stem-weights", str(trunk), *more, out="parts") == 0
+    whole, parts = (load_weights(tmp_path / out / "weights.safetensors").tensors for out in ("whole", "parts"))
+    assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
+
+
+def test_vrstc_is_trained_in_three_stages(tmp_path: Path, people: Path, trunk: Path) -> None:
+    """The base net finds what is hidden, a network learns to draw it, and the net of the paper learns with both."""
+    base = config("vrstc") + 'stage = "base"\n'
+    base = base.replace("settings = {", 'settings = { non_local = false, completion = "off",')
+    assert train(tmp_path, people, base, "--stem-weights", str(trunk), out="base") == 0
+    first = tmp_path / "base" / "weights.safetensors"
+    completion = config("vrstc") + 'stage = "completion"\n'
+    assert train(tmp_path, people, completion, "--weights", str(first), out="completion") == 0
+    second = tmp_path / "completion" / "weights.safetensors"
+    assert train(tmp_path, people, config("vrstc"), "--weights", str(second)) == 0
+    begun, drawn, last = (
+        load_weights(tmp_path / out / "weights.safetensors").tensors for out in ("base", "completion", "run")
+    )
+    located = "system.completer.locator.trunk.stages.0.0.0.weight"
+    assert torch.equal(begun["system.net.trunk.stages.0.0.0.weight"].half(), drawn[located].half())
+    assert torch.equal(drawn[located], last[located])
+    completer = [name for name in drawn if name.startswith("system.completer.stcnet")]
+    assert completer and all(torch.equal(drawn[name], last[name]) for name in completer)
+    own = "system.net.trunk.trunk.stages.0.0.0.weight"
+    assert not torch.equal(drawn[own], last[own])
+
+
+def test_attributes_are_learnt_from_columns_of_the_manifest(tmp_path: Path, trunk: Path) -> None:
+    people = tmp_path / "people"
+    draw_people(people)
+    lines = (people / "manifest.csv").read_text().splitlines()
+    kinds = ["hat,1.50", "cap,1.70", "hat,1.90"]
+    told = [f"{line},{kinds[place % 3]}" for place, line in enumerate(lines[1:])]
+    (people / "manifest.csv").write_text("\n".join([lines[0] + ",hair,height", *told]) + "\n")
+    groups = '[attributes]\nhead = ["hair"]\nbuild = ["height"]\n'
+    assert train(tmp_path, people, config("attributes") + groups, "--stem-weights", str(trunk)) == 0
+    weights = load_weights(tmp_path / "run" / "weights.safetensors")
+    assert '"groups": [["head", 2], ["build", 1]]' in weights.config.to_json()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert "loss/attributes" in lines[-1]
+
+
+def test_a_column_that_is_not_there_is_named(
+    tmp_path: Path, people: Path, trunk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = '[attributes]\nhead = ["hair"]\n'
+    assert train(tmp_path, people, config("attributes") + groups, "--stem-weights", str(trunk)) == 2
+    assert "the column 'hair'" in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"system": "cosan"}, "no system is called 'cosan'"),
+        ({"settings": {"frams": 3}}, "cosam reads no frams"),
+        ({"stage": "base"}, "cosam is trained in one stage"),
+        ({"attributes": {"head": ["hair"]}}, "cosam learns no attributes"),
+        ({"clips": {"rule": "all"}}, "clips.rule"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused(changes: dict[str, object], told: str) -> None:
+    values = {"system": "cosam", "sources": [{"data": "csv", "share": 2}], "schedule": {"steps": 1}} | changes
+    with pytest.raises(BadConfig, match=told):
+        checked(SystemRun, values, "test")
