@@ -12,7 +12,7 @@ from model.layers.map_sizes import map_sizes
 from model.layers.temporal_pooling import PoolingName, make_pooling, usual_last_stride
 from model.losses.batch_hard import batch_hard_triplet
 from model.losses.identity import identity_loss
-from model.systems.system import Batch, System
+from model.systems.system import Batch, System, frames_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +70,6 @@ class Baseline(System):
         config, features = self.config, self.features(batch.clips)
         terms = vector_losses(features, heads(features), batch.person, config.smoothing, config.margin)
         return {**terms, "triplet": config.triplet_weight * terms["triplet"]}
-
-
-def frames_of(clips: Tensor, height: int, width: int) -> Tensor:
-    """Clips (B, T, 3, H, W) -> their frames, clip after clip, (B * T, 3, H, W).
-
-    Raises:
-        ValueError: clips without a frame, or frames of another size.
-    """
-    if clips.ndim != 5 or clips.shape[1] == 0 or clips.shape[2:] != (3, height, width):
-        raise ValueError(
-            f"clips have to be (B, T, 3, {height}, {width}) of one frame or more and are {tuple(clips.shape)}: "
-            "resize the frames, or build the system for their size"
-        )
-    return clips.flatten(0, 1)
 
 
 def vector_losses(

@@ -11,8 +11,8 @@ from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.map_sizes import map_sizes
 from model.layers.temporal_pooling import PoolingName, make_pooling, spatial_average, usual_last_stride
 from model.losses.precision import in_float32
-from model.systems.baseline import frames_of, vector_losses
-from model.systems.system import Batch, System
+from model.systems.baseline import vector_losses
+from model.systems.system import Batch, System, frames_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.non_local import NonLocal, attend
 from model.losses.precision import in_float32
-from model.systems.baseline import frames_of
-from model.systems.system import Batch, System
+from model.systems.system import Batch, System, frames_of
 
 
 @dataclass(frozen=True, slots=True)

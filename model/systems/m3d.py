@@ -25,8 +25,7 @@ from model.layers.multi_scale_temporal import MultiScaleTemporal
 from model.layers.residual_attention import ResidualAttention
 from model.layers.temporal_pooling import spatial_average
 from model.losses.precision import in_float32
-from model.systems.baseline import frames_of
-from model.systems.system import Batch, System
+from model.systems.system import Batch, System, frames_of
 
 
 @dataclass(frozen=True, slots=True)

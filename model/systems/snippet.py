@@ -23,8 +23,7 @@ from model.losses.oim import oim_loss, oim_table
 from model.losses.pairs import others
 from model.losses.precision import in_float32
 from model.losses.verification import balanced_verification
-from model.systems.baseline import frames_of
-from model.systems.system import Batch, System
+from model.systems.system import Batch, System, frames_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,7 @@ from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.map_sizes import map_sizes
 from model.layers.refining_unit import RefiningUnit
 from model.losses.batch_hard import batch_hard_triplet
-from model.systems.baseline import frames_of
-from model.systems.system import Batch, System
+from model.systems.system import Batch, System, frames_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,3 +43,17 @@ class System(nn.Module, ABC):
     @abstractmethod
     def losses(self, batch: Batch, heads: nn.Module) -> Mapping[str, Tensor]:
         """The paper's weighted loss terms of a batch, scalars; `heads` are those of `training_heads`."""
+
+
+def frames_of(clips: Tensor, height: int, width: int) -> Tensor:
+    """Clips (B, T, 3, H, W) -> their frames, clip after clip, (B * T, 3, H, W).
+
+    Raises:
+        ValueError: clips without a frame, or frames of another size.
+    """
+    if clips.ndim != 5 or clips.shape[1] == 0 or clips.shape[2:] != (3, height, width):
+        raise ValueError(
+            f"clips have to be (B, T, 3, {height}, {width}) of one frame or more and are {tuple(clips.shape)}: "
+            "resize the frames, or build the system for their size"
+        )
+    return clips.flatten(0, 1)

@@ -18,8 +18,7 @@ from model.layers.non_local_trunk import NonLocalTrunk
 from model.losses.precision import in_float32
 from model.losses.propagation import distance_propagation, feature_propagation
 from model.losses.triplet import four_pairings
-from model.systems.baseline import frames_of
-from model.systems.system import Batch, System
+from model.systems.system import Batch, System, frames_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,8 @@ from torch import Tensor, nn
 from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.non_local_trunk import NonLocalTrunk
 from model.layers.occlusion import THRESHOLD, band_features, band_mask, band_scores, neighbours
-from model.systems.baseline import frames_of
 from model.systems.stcnet import STCnet, STCnetConfig, Windows
-from model.systems.system import Batch, System
+from model.systems.system import Batch, System, frames_of
 from model.vills.config import IMAGENET_MEAN, IMAGENET_STD
 
 

@@ -89,7 +89,7 @@ def test_threads_sleep_at_barriers_instead_of_spinning() -> None:
 
 
 def test_unknown_names_and_devices_are_refused() -> None:
-    with pytest.raises(UnknownEncoder, match="vills-light, vills-mobile, .*, cosam, .*, snippet or onnx:FILE"):
+    with pytest.raises(UnknownEncoder, match=r"vills-light, vills-mobile, .*, cosam, .*, snippet or onnx:FILE"):
         build_encoder("resnet")
     with patch.object(torch.cuda, "is_available", return_value=False):
         assert pick_device("auto") == CPU
