@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from model.systems.config import SystemConfig, system_config
-from model.training.config import Change, Positive, Schedule, Section, Seed, Source
+from model.training.config import Change, Part, Positive, Schedule, Section, Seed, Sizes, Source
 
 FOLDER = "configs/systems"
 
@@ -17,6 +17,20 @@ class Clips(Section):
     # window: T frames one `stride` apart, from anywhere. chunks: one anywhere in each of T equal parts.
     rule: Literal["window", "chunks"] = "window"
     stride: Positive = 1  # frames from one to the next, of a window; less where a track is too short for it
+
+
+class PlainChange(Change):
+    """Augmentation of the papers: mirrored clips, and nothing else unless a configuration says so."""
+
+    scale: Sizes = (1.0, 1.0)
+    shift: Part = 0.0
+    brightness: Part = 0.0
+    contrast: Part = 0.0
+    saturation: Part = 0.0
+    hue: Part = 0.0
+    grey: Part = 0.0
+    blur: Part = 0.0
+    erase: Part = 0.0
 
 
 class SystemRun(Section):
@@ -34,7 +48,7 @@ class SystemRun(Section):
     tracks: Positive = 4  # of a person in a batch
     clips: Clips = Clips()
     schedule: Schedule
-    augment: Change = Change()
+    augment: PlainChange = PlainChange()
 
     @model_validator(mode="after")
     def _the_system_can_be_built(self) -> "SystemRun":

@@ -1,6 +1,7 @@
 """Published systems learn in the one loop, from drawn people, by a command."""
 
 import json
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,9 @@ import torch
 
 from model.build import build_encoder
 from model.systems.names import NAMES
-from model.training.config import checked
+from model.training.config import checked, read_config
 from model.training.errors import BadConfig
-from model.training.system_config import SystemRun
+from model.training.system_config import FOLDER, SystemRun
 from model.weights import load_weights
 from service.commands.main import main
 from tests.systems.tiny import TINY
@@ -138,3 +139,16 @@ def test_a_configuration_that_cannot_be_is_refused(changes: dict[str, object], t
     values = {"system": "cosam", "sources": [{"data": "csv", "share": 2}], "schedule": {"steps": 1}} | changes
     with pytest.raises(BadConfig, match=told):
         checked(SystemRun, values, "test")
+
+
+SHIPPED = sorted(each.name.removesuffix(".toml") for each in (resources.files("model") / FOLDER).iterdir())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_comes_with_the_product_can_be_built(name: str) -> None:
+    """Each system has a configuration of its own name; nothing changes pictures unless the paper does."""
+    run = checked(SystemRun, read_config(name, folder=FOLDER), name)
+    assert run.system == name.partition("-")[0]
+    assert run.network_config().settings.trunk in ("resnet50", "inception_v3")
+    assert set(NAMES) <= set(SHIPPED)
+    assert run.augment.erase == run.augment.brightness == 0
