@@ -73,7 +73,7 @@ class ClipSampler:
     """The same persons and tracks as clips of exactly T frames, each frame real: a short track begins again.
 
     window: frames one `stride` apart from anywhere in the track, nearer to each other where it is too short for that.
-    chunks: one frame anywhere in each of T equal parts of the track (Zhao et al., CVPR 2019, section 3.2).
+    chunks: one frame anywhere in each of T equal parts of the track (Zhao et al., CVPR 2019).
     """
 
     people: PersonSampler  # its `frames` is T

@@ -109,6 +109,13 @@ def _some_weight(losses: Section, names: Sequence[str]) -> None:
         raise ValueError(f"nothing is learnt, for every loss is 0: set one of {', '.join(names)}")
 
 
+class Early(Section):
+    """Weights from early in a run, of which some is kept: there they knew more of cameras nobody trained on."""
+
+    step: Positive
+    share: Annotated[float, Field(gt=0, lt=1)]  # their part in the weights that are written; the last ones' the rest
+
+
 class FinetuneConfig(Section):
     """A supervised run."""
 
@@ -122,6 +129,7 @@ class FinetuneConfig(Section):
     teachers: list[str] = []  # encoders' names, onnx:FILE for example; they teach with one voice
     network: Network = Network()
     schedule: Schedule
+    early: Early | None = None
     augment: Change = Change()
     losses: FinetuneLosses = FinetuneLosses()
 
@@ -133,6 +141,12 @@ class FinetuneConfig(Section):
             raise ValueError(
                 f"{', '.join(wanting)} look at images, and images is false: set them to 0 (teachers to [])"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _early_weights_are_of_the_run(self) -> "FinetuneConfig":
+        if self.early is not None and self.early.step >= self.schedule.steps:
+            raise ValueError(f"early.step is {self.early.step} and has to be below steps, {self.schedule.steps}")
         return self
 
     @model_validator(mode="after")

@@ -52,6 +52,7 @@ class FinetuneModule(nn.Module):
         dimension = network.config.dimension
         self.network = network
         self.average = copy.deepcopy(network).requires_grad_(False)
+        self.early = copy.deepcopy(self.average) if config.early is not None else None
         self.classifier = nn.Linear(dimension, len(domain_of_person), bias=False)
         nn.init.normal_(self.classifier.weight, std=0.001)
         self.regressor = nn.Linear(dimension, teacher_size) if teacher_size else None
@@ -65,6 +66,8 @@ class FinetuneModule(nn.Module):
     def train(self, mode: bool = True) -> "FinetuneModule":
         super().train(mode)
         self.average.eval()
+        if self.early is not None:
+            self.early.eval()
         for block in frozen_blocks(self.network, self._frozen):
             block.eval()  # their statistics stay ImageNet's, too
         return self
@@ -151,8 +154,18 @@ class FinetuneTask:
 
     @property
     def kept(self) -> Vills:
-        """The network whose weights are kept: the average."""
-        return self.module.average
+        """The network whose weights are kept: the average, or what lies between an early one and it.
+
+        Weights far apart on one way of training are often better together, and on cameras nobody trained on above all
+        (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+        """
+        average, early = self.module.average, self.module.early
+        if early is None:
+            return average
+        between = copy.deepcopy(average)
+        assert self._config.early is not None
+        move_average(between, early, 1 - self._config.early.share)
+        return between
 
     @property
     def n_pictures(self) -> int:
@@ -209,4 +222,7 @@ class FinetuneTask:
         """Nothing here depends on the step."""
 
     def after_step(self, step: int) -> None:
-        move_average(self.module.average, self.module.network, ema_decay(step, self._config.schedule.average))
+        module, early = self.module, self._config.early
+        move_average(module.average, module.network, ema_decay(step, self._config.schedule.average))
+        if module.early is not None and early is not None and step + 1 == early.step:
+            module.early.load_state_dict(module.average.state_dict())

@@ -1,5 +1,6 @@
 """What the two tasks learn from: every part of the network, and more of it with every step."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -153,6 +154,25 @@ def test_averages_move_towards_what_is_trained() -> None:
     decay = task._config.schedule.average
     for name, tensor in task.module.average.named_parameters():
         torch.testing.assert_close(tensor, before[name] + (1 - decay), rtol=0, atol=1e-5)
+
+
+def test_some_of_an_early_average_is_kept_where_asked(tmp_path: Path) -> None:
+    """Written is a quarter of the average after two steps and three of the last; a resumed run keeps the same."""
+    config = finetune_config(early={"step": 2, "share": 0.25})
+    plan = LoopPlan(steps=6, lr=1e-3, warmup=2, seed=1, device="cpu")
+    task, whole = finetune_task(config), finetune_task(config)
+    for stop in (3, None):
+        train(task, dataclasses.replace(plan, stop_after=stop), tmp_path / "parts", "{}", silent)
+        task = task if stop is None else finetune_task(config)
+    train(whole, plan, tmp_path / "whole", "{}", silent)
+    two = finetune_task(config)
+    train(two, dataclasses.replace(plan, stop_after=2), tmp_path / "two", "{}", silent)
+    early, last = two.module.average.state_dict(), whole.module.average.state_dict()
+    for name, tensor in whole.kept.state_dict().items():
+        assert torch.equal(tensor, task.kept.state_dict()[name]), name
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor, 0.25 * early[name] + 0.75 * last[name])
+    assert not torch.equal(early["fuse.weight"], last["fuse.weight"])
 
 
 def test_masked_patches_are_a_part_of_some_pictures() -> None:
