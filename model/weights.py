@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from model.errors import WeightsMismatch, WeightsUnwritable
@@ -140,11 +140,13 @@ def _header(config: NetworkConfig, origin: Origin) -> dict[str, str]:
 def _save_whole(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
     beside = path.with_name(path.name + ".part")
     try:
-        save_file(tensors, beside, metadata=header)
-        with beside.open("rb") as written:
-            os.fsync(written.fileno())
+        # Not `save_file`: its files are for their owner alone, and a service may run as somebody else.
+        with beside.open("wb") as file:
+            file.write(save(tensors, metadata=header))
+            file.flush()
+            os.fsync(file.fileno())
         beside.replace(path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise WeightsUnwritable(
             f"the weights {path} cannot be written ({error}): name a folder that is there, on a disk with room"
         ) from error

@@ -44,11 +44,11 @@ class Settings(BaseSettings):
     encoder: str = Field(
         "vills-light",
         description="`vills-light`, which is trained; `vills-mobile`, `vills-tiny`, `vills-small`, `vills-base`, "
-        "untrained without weights of your own; or `onnx:FILE`",
+        "and the published systems of docs/systems.md, untrained without weights of your own; or `onnx:FILE`",
     )
     weights: Path | None = Field(
         None,
-        description="safetensors for a VILLS encoder; empty: those that come with the product, else seeded, untrained",
+        description="safetensors for the encoder, but for ONNX files; empty: those that come with the product, else seeded, untrained",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the encoder runs")
     threads: int = Field(0, ge=0, description="threads of the encoder on a CPU; 0: one a core")

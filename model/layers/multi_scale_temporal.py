@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from model.layers.conv3d import Conv3d
+
 
 class MultiScaleTemporal(nn.Module):
     """x plus what parallel convolutions over time make of it; exactly x at first.
@@ -21,14 +23,14 @@ class MultiScaleTemporal(nn.Module):
         """`dilations`: one branch each, at least one."""
         super().__init__()
         self.branches = nn.ModuleList(
-            nn.Conv3d(channels, channels, (3, 1, 1), padding=(rate, 0, 0), dilation=(rate, 1, 1), bias=False)
+            Conv3d(channels, channels, (3, 1, 1), padding=(rate, 0, 0), dilation=(rate, 1, 1), bias=False)
             for rate in dilations
         )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         for branch in self.branches:
-            assert isinstance(branch, nn.Conv3d)
+            assert isinstance(branch, Conv3d)
             nn.init.zeros_(branch.weight)
 
     def forward(self, clips: Tensor) -> Tensor:

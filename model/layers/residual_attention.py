@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from model.layers.conv3d import Conv3d
+
 
 class ResidualAttention(nn.Module):
     """x (1 + m): m a number for each place of each frame, the same for all channels; exactly x at first.
@@ -18,8 +20,8 @@ class ResidualAttention(nn.Module):
     def __init__(self, channels: int, *, reduction: int) -> None:
         super().__init__()
         inner = max(1, channels // reduction)
-        self.reduce = nn.Conv3d(channels, inner, kernel_size=1)
-        self.mask = nn.Conv3d(inner, 1, kernel_size=3, padding=1)
+        self.reduce = Conv3d(channels, inner, kernel_size=1)
+        self.mask = Conv3d(inner, 1, kernel_size=3, padding=1)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

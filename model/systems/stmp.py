@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.layers.conv3d import Conv3d
 from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.map_sizes import map_sizes
 from model.layers.refining_unit import RefiningUnit
@@ -63,9 +64,9 @@ class STMP(System):
             channels, h, w, gate_channels=config.gate_channels, spatial_hidden=config.spatial_hidden
         )
         self.video = nn.Sequential(
-            nn.Conv3d(channels, config.dimension, kernel_size=1),
+            Conv3d(channels, config.dimension, kernel_size=1),
             nn.ReLU(),
-            nn.Conv3d(config.dimension, config.dimension, kernel_size=3, padding=1, bias=False),
+            Conv3d(config.dimension, config.dimension, kernel_size=3, padding=1, bias=False),
         )
 
     def features(self, clips: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from model.build import build_encoder
 from model.data.build import load_dataset
-from model.errors import WeightsMismatch
+from model.errors import WeightsMismatch, WeightsUnwritable
 from model.evaluation.answers import Answers
 from model.evaluation.calibration import asked_of, calibrate, pooled
 from model.evaluation.errors import EvaluationError
@@ -115,8 +115,8 @@ def test_a_write_that_fails_leaves_the_old_weights(tmp_path: Path, monkeypatch: 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr("model.weights.save_file", full)
+    with monkeypatch.context() as patch, pytest.raises(WeightsUnwritable, match="No space"):
+        patch.setattr("model.weights.save", full)
         write_calibration(path, (0.5, 9.0))
     assert path.read_bytes() == before
     with pytest.raises(WeightsMismatch, match="cannot be read"):

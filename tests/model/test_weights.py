@@ -35,6 +35,12 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, half: bool) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["small.safetensors"]
 
 
+def test_a_file_can_be_read_by_whom_others_of_its_folder_can(tmp_path: Path) -> None:
+    ordinary = tmp_path / "ordinary"
+    ordinary.touch()
+    assert saved(tmp_path).stat().st_mode == ordinary.stat().st_mode
+
+
 def test_half_precision_is_half_the_size(tmp_path: Path) -> None:
     whole = saved(tmp_path).stat().st_size
     assert saved(tmp_path, half=True).stat().st_size < 0.75 * whole
