@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     )
     weights: Path | None = Field(
         None,
-        description="safetensors for the encoder, but for ONNX files; empty: those that come with the product, else seeded, untrained",
+        description="safetensors for the encoder, but for ONNX files; empty: those that come with the product, "
+        "else seeded, untrained",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the encoder runs")
     threads: int = Field(0, ge=0, description="threads of the encoder on a CPU; 0: one a core")
