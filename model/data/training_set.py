@@ -34,6 +34,10 @@ class TrainingSet:
     def n_persons(self) -> int:
         return len(self.tracks_of_person)
 
+    @property
+    def n_pictures(self) -> int:
+        return sum(len(track.rows) for track in self.tracks)
+
 
 def training_set(sources: Sequence[Sequence[Picture]]) -> TrainingSet:
     """The pictures of all sources, one after the other, are the rows. Junk and distractors are of no use and left out.

@@ -12,20 +12,14 @@ from model.sampling import Sampling
 from model.systems.registry import SYSTEMS
 
 MAX_CLIPS = 8  # taken from one track
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)
 class SystemConfig:
-    """A system's name and its settings, a dataclass of `model.systems.registry`.
-
-    Crops are normalised by ImageNet's mean and deviation, as the trunks' published weights want them.
-    """
+    """A system's name and its settings, a dataclass of `model.systems.registry`."""
 
     name: str
     settings: Any
-    mean: tuple[float, float, float] = IMAGENET_MEAN  # of RGB in [0, 1]
-    std: tuple[float, float, float] = IMAGENET_STD
 
     @property
     def height(self) -> int:

@@ -4,17 +4,15 @@ from pathlib import Path
 
 import torch
 
+from model.card import card_of, weights_for
 from model.encoder import Encoder, EncoderCard
-from model.errors import WeightsMismatch
 from model.precision import pick_device
 from model.systems.config import SystemConfig, system_config
 from model.systems.network import SystemNetwork
 from model.torch_encoder import TorchEncoder
-from model.vills.seeding import drawn_from, seeded_recipe
+from model.vills.seeding import SEED, drawn_from, seeded_recipe
 from model.vills.trained import trained_weights
-from model.weights import UNTRAINED, Origin, digest_tensors, fill, fingerprint, load_weights
-
-SEED = 2025
+from model.weights import UNTRAINED, digest_tensors, fill
 
 
 def build_system(name: str, *, weights: Path | None, device: str, threads: int) -> Encoder:
@@ -25,18 +23,7 @@ def build_system(name: str, *, weights: Path | None, device: str, threads: int) 
     place = pick_device(device)
     torch.set_num_threads(threads)
     weights = weights or trained_weights(name)
-    network, origin, numbers = _seeded(name) if weights is None else _loaded(name, weights)
-    config = network.config
-    card = EncoderCard(
-        name=name,
-        dimension=network.dimension,
-        sampling=config.sampling,
-        fingerprint=fingerprint(config.to_json(), config.sampling, numbers),
-        trained=origin.trained,
-        licence=origin.licence,
-        training_data=origin.training_data,
-        calibration=origin.calibration,
-    )
+    network, card = _seeded(name) if weights is None else _loaded(name, weights)
     return TorchEncoder(card, network, device=place)
 
 
@@ -46,18 +33,14 @@ def drawn_system(config: SystemConfig, seed: int = SEED) -> SystemNetwork:
         return SystemNetwork(config)
 
 
-def _seeded(name: str) -> tuple[SystemNetwork, Origin, bytes]:
-    return drawn_system(system_config(name, {})), UNTRAINED, seeded_recipe(SEED)
+def _seeded(name: str) -> tuple[SystemNetwork, EncoderCard]:
+    network = drawn_system(system_config(name, {}))
+    return network, card_of(network.config, network.dimension, UNTRAINED, seeded_recipe())
 
 
-def _loaded(name: str, path: Path) -> tuple[SystemNetwork, Origin, bytes]:
-    read = load_weights(path)
-    if read.config.name != name:
-        raise WeightsMismatch(
-            f"{path} holds weights of {read.config.name}, and the encoder asked for is {name}: "
-            f"set VILLS_ENCODER to {read.config.name}, or give other weights"
-        )
-    assert isinstance(read.config, SystemConfig)
-    network = drawn_system(read.config)
-    fill(network, read.tensors, path)
-    return network, read.origin, digest_tensors(read.tensors)
+def _loaded(name: str, path: Path) -> tuple[SystemNetwork, EncoderCard]:
+    weights = weights_for(name, path)
+    assert isinstance(weights.config, SystemConfig)  # no other has such a name
+    network = drawn_system(weights.config)
+    fill(network, weights.tensors, path)
+    return network, card_of(weights.config, network.dimension, weights.origin, digest_tensors(weights.tensors))

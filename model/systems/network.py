@@ -10,10 +10,13 @@ from model.layers.clip_layout import ClipLayout
 from model.network import ReidNetwork
 from model.systems.config import SystemConfig
 from model.systems.registry import SYSTEMS
+from model.vills.config import IMAGENET_MEAN, IMAGENET_STD
 
 
 class SystemNetwork(ReidNetwork):
     """Clips of person crops to unit vectors, whatever number of frames the system takes at once.
+
+    Crops are normalised by ImageNet's mean and deviation, as the trunks' published weights want them.
 
     Letters: B clips, T frames, n real frames of one clip, D embedding.
     """
@@ -27,9 +30,9 @@ class SystemNetwork(ReidNetwork):
         self.config = config
         self.system = SYSTEMS[config.name].system(config.settings)
         self.dimension = self.system.dimension
-        # Of pixel values 0-255. Not in the weights' tensors: they are part of the configuration.
-        self.register_buffer("mean", 255 * torch.tensor(config.mean)[:, None, None], persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(config.std)[:, None, None], persistent=False)
+        # Of pixel values 0-255; the same for every system, so not in the weights.
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
 
     def forward(self, clips: Tensor, mask: Tensor) -> Tensor:
         """Embed clips: RGB 0-255, uint8 or float, (B, T, 3, H, W), and bool mask (B, T) -> (B, D), unit length."""

@@ -10,7 +10,7 @@ from model.systems.network import SystemNetwork
 from model.systems.stcnet import STCnetHeads
 from model.systems.system import Batch
 from model.systems.vrstc import VRSTC, Completer, Guider
-from model.training.heads import BATCH, fit_classifier, pictures_of
+from model.training.heads import each_picture, fit_classifier, pictures_of
 from model.training.system_config import SystemRun
 from model.training.system_task import SystemData, SystemModule, SystemTask
 
@@ -50,17 +50,17 @@ class CompletionTask(SystemTask):
         rows, person = pictures_of(data)
         network = self.module.network.to(device)
         locator = completer_of(network).locator.eval()
-        found = []
-        with torch.no_grad(), torch.autocast(device.partition(":")[0], torch.bfloat16):
-            for first in range(0, len(rows), BATCH):
-                some = torch.from_numpy(self._data.pixels[rows[first : first + BATCH]]).to(device)
-                found.append(locator(network.normalise(some.permute(0, 3, 1, 2))[:, None]).float().cpu())
-                step(len(some))
+
+        def through(frames: Tensor) -> Tensor:
+            features: Tensor = locator(network.normalise(frames)[:, None])
+            return features
+
+        features = each_picture(through, self._data.pixels, rows, device, step)
         assert isinstance(self.module.heads, STCnetHeads) and isinstance(self.module.heads.guider, Guider)
         classifier = self.module.heads.guider.classifier
         assert isinstance(classifier, nn.Linear)
         domains = torch.from_numpy(data.domain_of_person)
-        fit_classifier(classifier.cpu(), torch.cat(found), torch.from_numpy(person), domains, 0.0)
+        fit_classifier(classifier.cpu(), features, torch.from_numpy(person), domains, 0.0)
 
 
 def completer_of(network: SystemNetwork) -> Completer:

@@ -170,7 +170,7 @@ class FinetuneTask:
     @property
     def n_pictures(self) -> int:
         """How many pictures there are to learn from."""
-        return sum(len(track.rows) for track in self._data.sampler.data.tracks)
+        return self._data.sampler.data.n_pictures
 
     def fit_heads(self, device: str, step: Callable[[int], None]) -> None:
         """Begin the classifier and the regressor from what the network says of every picture; `step` counts them.

@@ -35,14 +35,23 @@ def pictures_of(data: TrainingSet) -> tuple[Rows, Rows]:
 def features_of(network: Vills, pixels: Pixels, rows: Rows, device: str, step: Callable[[int], None]) -> Tensor:
     """What the neck is given for pictures as they are, and what it makes of them over all: (N, D), float32."""
     network.eval().to(device)
+    found = each_picture(lambda frames: _still_features(network, frames), pixels, rows, device, step)
+    norm = network.neck.norm
+    return F.batch_norm(found, None, None, norm.weight.cpu(), norm.bias.cpu(), training=True)
+
+
+@torch.no_grad()
+def each_picture(
+    through: Callable[[Tensor], Tensor], pixels: Pixels, rows: Rows, device: str, step: Callable[[int], None]
+) -> Tensor:
+    """What `through` makes of pictures (F, 3, H, W), 0-255, some at a time: (N, D), float32. `step` counts them."""
     found = []
     for first in range(0, len(rows), BATCH):
         some = torch.from_numpy(pixels[rows[first : first + BATCH]]).to(device).permute(0, 3, 1, 2)
         with torch.autocast(device.partition(":")[0], torch.bfloat16):
-            found.append(_still_features(network, some).cpu())
+            found.append(through(some).float().cpu())
         step(len(some))
-    norm = network.neck.norm
-    return F.batch_norm(torch.cat(found), None, None, norm.weight.cpu(), norm.bias.cpu(), training=True)
+    return torch.cat(found)
 
 
 def _still_features(network: Vills, frames: Tensor) -> Tensor:

@@ -55,6 +55,8 @@ class SystemRun(Section):
         self.network_config()
         if self.stage != "whole" and self.system != "vrstc":
             raise ValueError(f"{self.system} is trained in one stage: leave `stage` out, or set it to whole")
+        if self.stage == "completion" and self.settings.get("completion") == "off":
+            raise ValueError('stage completion trains what settings.completion switches off: leave that "features"')
         return self
 
     @model_validator(mode="after")

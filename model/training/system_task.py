@@ -89,7 +89,7 @@ class SystemTask:
     @property
     def n_pictures(self) -> int:
         """How many pictures there are to learn from."""
-        return sum(len(track.rows) for track in self._data.sampler.data.tracks)
+        return self._data.sampler.data.n_pictures
 
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
         """`frames` (B, T, 3, H, W), 0-255; per clip `person`, `track`, `camera`; `attributes` (B, A) where known."""

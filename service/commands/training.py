@@ -13,7 +13,7 @@ from service.commands.failures import UserError, settings_with
 if TYPE_CHECKING:
     from model.training.run import RunPlace
 
-app = typer.Typer(help="Train a VILLS network.", no_args_is_help=True)
+app = typer.Typer(help="Train VILLS, or a published system.", no_args_is_help=True)
 
 Config = Annotated[str, typer.Option(help="A .toml file, or the name of a configuration that comes with the product.")]
 Data = Annotated[

@@ -131,6 +131,7 @@ def test_a_column_that_is_not_there_is_named(
         ({"system": "cosan"}, "no system is called 'cosan'"),
         ({"settings": {"frams": 3}}, "cosam reads no frams"),
         ({"stage": "base"}, "cosam is trained in one stage"),
+        ({"system": "vrstc", "stage": "completion", "settings": {"completion": "off"}}, "switches off"),
         ({"attributes": {"head": ["hair"]}}, "cosam learns no attributes"),
         ({"clips": {"rule": "all"}}, "clips.rule"),
     ],
