@@ -1,14 +1,11 @@
 """Small training batches, and what every system's parameters have to show."""
 
 from collections.abc import Collection
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from model.systems.system import Batch, System
-
-S = TypeVar("S", bound=System)
+from model.systems.system import Batch
 
 
 def random_batch(persons: int, tracks: int, frames: int, size: tuple[int, int], seed: int = 0) -> Batch:
@@ -25,18 +22,6 @@ def enliven(network: nn.Module, seed: int = 0) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
             nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
-
-
-def settled(network: S, clips: Tensor) -> S:
-    """For inference, with the statistics of some clips: with those of a fresh network features are nearly 0."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d)]
-    with torch.no_grad():
-        for norm in norms:
-            norm.momentum = 1.0
-        network.train().features(clips)
-        for norm in norms:
-            norm.momentum = 0.1
-    return network.eval()
 
 
 def assert_every_gradient(module: nn.Module, loss: Tensor, vanishing: Collection[str] = ()) -> None:

@@ -1,14 +1,22 @@
 """Does every parameter learn, and are a fresh network's numbers of any size?"""
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
 from model.systems.system import System
 
+S = TypeVar("S", bound=System)
+
 
 def wake(module: nn.Module) -> None:
     """Draw the weights that begin at 0, as those do that close a branch: before them nothing has a gradient."""
     with torch.no_grad():
+        for norm in module.modules():
+            if isinstance(norm, nn.BatchNorm2d) and not norm.weight.any():
+                norm.weight.fill_(0.5)
         for parameter in module.parameters():
             if not parameter.any():
                 parameter.normal_(std=0.1)
@@ -24,11 +32,21 @@ def without_gradient(*modules: nn.Module) -> list[str]:
     ]
 
 
-def settle(net: System, clips: Tensor) -> None:
+def assert_every_gradient(terms: Mapping[str, Tensor], *modules: nn.Module) -> None:
+    """The sum of the losses gives every parameter a gradient that is finite, and not all 0."""
+    torch.autograd.backward(torch.stack([*terms.values()]).sum())
+    assert without_gradient(*modules) == []
+    for parameter in [each for module in modules for each in module.parameters() if each.grad is not None]:
+        assert parameter.grad is not None and bool(parameter.grad.isfinite().all())
+
+
+def settle(net: S, clips: Tensor) -> S:
     """Evaluation mode with norms that fit these clips: in a fresh deep network differences fade to nothing else."""
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.momentum = 1.0
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     with torch.no_grad():
+        for norm in norms:
+            norm.momentum = 1.0
         net.train().features(clips)
-    net.eval()
+        for norm in norms:
+            norm.momentum = 0.1
+    return net.eval()

@@ -10,7 +10,7 @@ from torch import Tensor
 from model.losses.mmd import mmd
 from model.losses.weighted_bce import weighted_bce
 from model.systems.attribute_transfer import AttributeTransfer, AttributeTransferConfig
-from tests.systems.every_gradient import assert_every_gradient, awake
+from tests.systems.learning import assert_every_gradient, wake
 
 RATIO = torch.tensor([0.1, 0.5, 0.8])
 SMALL = AttributeTransferConfig(trunk="resnet18", attributes=3, feature=8)
@@ -19,7 +19,7 @@ SMALL = AttributeTransferConfig(trunk="resnet18", attributes=3, feature=8)
 def network(config: AttributeTransferConfig = SMALL) -> AttributeTransfer:
     torch.manual_seed(0)
     net = AttributeTransfer(config, RATIO)
-    awake(net)
+    wake(net)
     return net
 
 
@@ -109,7 +109,7 @@ def test_the_paper_s_size() -> None:
     config = AttributeTransferConfig()
     assert (config.attributes, config.alpha) == (68, 0.5)
     net = AttributeTransfer(config, torch.full((68,), 0.3))
-    awake(net)
+    wake(net)
     g = torch.Generator().manual_seed(3)
     both = torch.randn(4, 3, config.height, config.width, generator=g)
     terms = net.losses(both[:2], torch.randint(0, 2, (2, 68), generator=g), both[2:])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from model.systems.attributes import WALKER_GROUPS, Attributes, AttributesConfig, frame_weights
 from model.systems.system import Batch
 from service.demo.people import CLOTH, HAIR, SHOES, SKIN, Bag, Hair, Lower, Pattern, Upper
-from tests.systems.every_gradient import assert_every_gradient, awake
+from tests.systems.learning import assert_every_gradient, wake
 
 GROUPS = (("head", 2), ("shoes", 3))
 SMALL = AttributesConfig(trunk="resnet18", groups=GROUPS, segment=6)
@@ -19,7 +19,7 @@ SMALL = AttributesConfig(trunk="resnet18", groups=GROUPS, segment=6)
 def system(config: AttributesConfig = SMALL) -> Attributes:
     torch.manual_seed(0)
     net = Attributes(config)
-    awake(net)
+    wake(net)
     return net
 
 

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from model.layers.frame_trunk import TrunkName
 from model.layers.temporal_pooling import AttentionPooling, PoolingName
 from model.systems.baseline import Baseline, BaselineConfig, vector_losses
-from tests.systems.clip_batches import assert_every_gradient, enliven, random_batch, settled
+from tests.systems.clip_batches import assert_every_gradient, enliven, random_batch
+from tests.systems.learning import settle
 
 SMALL = BaselineConfig(trunk="resnet18", height=64, width=32)
 NAMES: tuple[PoolingName, ...] = get_args(PoolingName)
@@ -28,7 +29,7 @@ def small(pooling: PoolingName = "average", config: BaselineConfig = SMALL) -> B
 
 def still(pooling: PoolingName = "average", config: BaselineConfig = SMALL) -> Baseline:
     """For inference."""
-    return settled(small(pooling, config), torch.randn(2, 4, 3, 64, 32))
+    return settle(small(pooling, config), torch.randn(2, 4, 3, 64, 32))
 
 
 @pytest.mark.parametrize("pooling", NAMES)

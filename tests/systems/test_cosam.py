@@ -14,7 +14,8 @@ from model.layers.frame_trunk import TrunkName
 from model.layers.temporal_pooling import AttentionPooling, PoolingName
 from model.systems.baseline import Baseline, BaselineConfig
 from model.systems.cosam import Cosam, CosamConfig, CosegmentationAttention, cost_volume
-from tests.systems.clip_batches import assert_every_gradient, enliven, random_batch, settled
+from tests.systems.clip_batches import assert_every_gradient, enliven, random_batch
+from tests.systems.learning import settle
 
 SMALL = CosamConfig(trunk="mobilenetv2", height=64, width=32)
 NAMES: tuple[PoolingName, ...] = get_args(PoolingName)
@@ -34,7 +35,7 @@ def small(config: CosamConfig = SMALL, **changes: Any) -> Cosam:
 
 def still(**changes: Any) -> Cosam:
     """For inference."""
-    return settled(small(**changes), torch.randn(2, 4, 3, 64, 32))
+    return settle(small(**changes), torch.randn(2, 4, 3, 64, 32))
 
 
 def module(channels: int = 6, frames: int = 3, **changes: Any) -> CosegmentationAttention:

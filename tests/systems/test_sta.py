@@ -11,7 +11,7 @@ from model.losses.batch_hard import batch_hard_triplet
 from model.losses.inter_frame import inter_frame
 from model.systems.sta import STA, STAConfig, band_attention, strongest, weighted
 from model.systems.system import Batch
-from tests.systems.every_gradient import assert_every_gradient, awake
+from tests.systems.learning import assert_every_gradient, wake
 
 SMALL = STAConfig(trunk="resnet18", dimension=8)
 
@@ -19,7 +19,7 @@ SMALL = STAConfig(trunk="resnet18", dimension=8)
 def system(config: STAConfig = SMALL) -> STA:
     torch.manual_seed(0)
     net = STA(config)
-    awake(net)
+    wake(net)
     return net
 
 
