@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Literal, get_args
 
 import timm
+import torch
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
@@ -37,6 +38,8 @@ class FrameTrunk(nn.Module):
             _keep_size(stages[-1])
             self.strides = (*self.strides[:-1], self.strides[-2])
         self.stages = nn.ModuleList(stages)
+        # A pixel's channels beside each other: half of the time of MobileNetV2 in training on CPUs (float32).
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(F, 3, H, W), normalised -> the last stage's map, (F, C, h, w)."""

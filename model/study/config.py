@@ -1,16 +1,23 @@
 """What a study is: the same small budget spent in several ways, each trained and tested alike."""
 
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from model.evaluation.protocols import Protocol
-from model.training.config import FinetuneConfig, PretrainConfig, Section, Seed, checked, read_config
+from model.training.config import FinetuneConfig, PretrainConfig, Section, Seed
+from model.training.config_files import CONFIGS, Config, checked, read_config
 from model.training.errors import BadConfig
+from model.training.run import AnyRun
 from model.training.start import network_config
+from model.training.system_config import FOLDER as SYSTEMS
+from model.training.system_config import SystemRun
 
 FOLDER = "configs/studies"
+PRETRAIN, FINETUNE = "pretrain", "finetune"  # names of VILLS's two runs
 Changes = dict[str, Any]  # values by dotted name, as `--set` takes them
+Runs = list[tuple[str, AnyRun]]
 
 
 class Tested(Section):
@@ -18,21 +25,40 @@ class Tested(Section):
 
     data: str  # a name of model.data.build
     protocols: Annotated[list[Protocol], Field(min_length=1)]
+    # Columns of a manifest: only tracks with such a frame ask. The gallery is always whole.
+    where: dict[str, str] = Field(default_factory=dict)
+
+
+class Stage(Section):
+    """A run of a published system: its configuration's name or file, and what is changed in it."""
+
+    config: str
+    changes: Changes = Field(default_factory=dict)
 
 
 class Variant(Section):
-    """One way: what it changes in the two runs. `pretrain = false` leaves that run out."""
+    """One way. VILLS: what it changes in the two runs, of which `pretrain = false` leaves the first out. Or a published
+    system: its stages, each of which begins with the weights of the one before."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     pretrain: Changes | Literal[False] = Field(default_factory=dict)
     finetune: Changes = Field(default_factory=dict)
+    system: list[Stage] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _it_is_one_or_the_other(self) -> "Variant":
+        if self.system and (self.pretrain or self.finetune):
+            raise ValueError("pretrain and finetune are of VILLS, system is of another network: leave one of both out")
+        return self
 
 
 class Study(Section):
     """Runs of every variant with every seed."""
 
     pretrain: str | None = None  # a configuration's name or file; none: nothing is pre-trained
-    finetune: str
+    finetune: str | None = None  # the same; none: all variants are published systems
+    changes: Changes = Field(default_factory=dict)  # in every run, below those of the variants
+    changes_in: dict[str, Changes] = Field(default_factory=dict)  # in the runs of one configuration, by its name
     seeds: Annotated[list[Seed], Field(min_length=1, default_factory=lambda: [1])]
     tests: Annotated[list[Tested], Field(min_length=1)]
     variants: Annotated[list[Variant], Field(min_length=1)]
@@ -48,25 +74,40 @@ def read_study(name: str) -> Study:
     names = [variant.name for variant in study.variants]
     if len(set(names)) < len(names):
         raise BadConfig(f"the study {name} has two variants of one name: {', '.join(names)}")
+    unread = study.changes_in.keys() - _configurations(study)
+    if unread:
+        raise BadConfig(f"the study {name} changes {', '.join(sorted(unread))}, and no run of it is made with that")
     for variant in study.variants:  # an error in the last variant must not show after hours
-        for config in (
-            pretrain_config(study, variant, study.seeds[0]),
-            finetune_config(study, variant, study.seeds[0]),
-        ):
-            if config is not None:
+        for _, config in runs_of(study, variant, study.seeds[0]):
+            if not isinstance(config, SystemRun):
                 network_config(config.network)
     return study
 
 
-def pretrain_config(study: Study, variant: Variant, seed: int) -> PretrainConfig | None:
-    """The pre-training of a variant, if it has one. Raises BadConfig."""
-    if study.pretrain is None or variant.pretrain is False:
-        return None
-    changes = {**variant.pretrain, "seed": seed}
-    return checked(PretrainConfig, read_config(study.pretrain, changes), f"{study.pretrain} of {variant.name}")
+def runs_of(study: Study, variant: Variant, seed: int) -> Runs:
+    """The runs of a variant, in order, by name. Raises BadConfig."""
+    if variant.system:
+        return [
+            (
+                f"{place}-{PurePath(stage.config).stem}",
+                _run(SystemRun, study, variant, stage.config, stage.changes, seed),
+            )
+            for place, stage in enumerate(variant.system, 1)
+        ]
+    if study.finetune is None:
+        raise BadConfig(f"the variant {variant.name} is VILLS and the study has no `finetune`: name a configuration")
+    runs: Runs = []
+    if study.pretrain is not None and variant.pretrain is not False:
+        runs.append((PRETRAIN, _run(PretrainConfig, study, variant, study.pretrain, variant.pretrain, seed)))
+    return [*runs, (FINETUNE, _run(FinetuneConfig, study, variant, study.finetune, variant.finetune, seed))]
 
 
-def finetune_config(study: Study, variant: Variant, seed: int) -> FinetuneConfig:
-    """The fine-tuning of a variant. Raises BadConfig."""
-    changes = {**variant.finetune, "seed": seed}
-    return checked(FinetuneConfig, read_config(study.finetune, changes), f"{study.finetune} of {variant.name}")
+def _run(kind: type[Config], study: Study, variant: Variant, config: str, changes: Changes, seed: int) -> Config:
+    changes = {**study.changes, **study.changes_in.get(config, {}), **changes, "seed": seed}
+    values = read_config(config, changes, folder=SYSTEMS if kind is SystemRun else CONFIGS)
+    return checked(kind, values, f"{config} of {variant.name}")
+
+
+def _configurations(study: Study) -> set[str]:
+    systems = {stage.config for variant in study.variants for stage in variant.system}
+    return systems | {config for config in (study.pretrain, study.finetune) if config is not None}

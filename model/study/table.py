@@ -1,25 +1,24 @@
-"""A study's results as a table: a row a variant, a column a test, mean and spread over seeds."""
+"""Results of studies as one table: a row a variant, a column a test, mean and spread over seeds, and the cost."""
 
 from collections.abc import Sequence
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 
 from model.study.run import Result
 
 
 def as_table(results: Sequence[Result]) -> str:
-    """Markdown; Rank-1 / mAP in per cent. With several seeds each is `mean ± standard deviation`."""
-    tests = list(dict.fromkeys((each.data, each.protocol) for each in results))
-    variants = list(dict.fromkeys(each.variant for each in results))
-    lines = [
-        "| variant | " + " | ".join(f"{data} {protocol}" for data, protocol in tests) + " |",
-        "|---" * (1 + len(tests)) + "|",
-    ]
-    for variant in variants:
-        cells = [
-            _cell([each for each in results if (each.variant, each.data, each.protocol) == (variant, *test)])
-            for test in tests
-        ]
-        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
+    """Markdown; Rank-1 / mAP in per cent, parameters in millions, milliseconds for one clip.
+
+    With several seeds each is `mean ± standard deviation`; a time is the median of all.
+    """
+    tests = list(dict.fromkeys(each.test for each in results))
+    heads = ["variant", *tests, "parameters", "ms a clip"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for variant in dict.fromkeys(each.variant for each in results):
+        own = [each for each in results if each.variant == variant]
+        cells = [_cell([each for each in own if each.test == test]) for test in tests]
+        size, time = own[0].parameters / 1e6, median(each.clip_ms for each in own)
+        lines.append(f"| {' | '.join([variant, *cells, f'{size:.1f} M', f'{time:.0f}'])} |")
     return "\n".join(lines)
 
 

@@ -1,14 +1,9 @@
 """Configurations of runs: small TOML files that say only what differs from the defaults here, and why."""
 
-import tomllib
 from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from model.training.errors import BadConfig
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[int, Field(ge=1)]
 Part = Annotated[float, Field(ge=0, le=1)]
@@ -202,54 +197,3 @@ class PretrainConfig(Section):
     def _there_is_something_to_learn(self) -> "PretrainConfig":
         _some_weight(self.losses, list(PretrainLosses.model_fields))
         return self
-
-
-Config = TypeVar("Config", bound=Section)
-
-
-def read_config(name: str, changes: dict[str, Any] | None = None, *, folder: str = "configs") -> dict[str, Any]:
-    """The values of a configuration: a file, or the name of one that comes with the product.
-
-    changes: values in place of the file's, by dotted name. folder: of the package, where names are looked up.
-
-    Raises:
-        BadConfig: no such file or name, not TOML, or a change inside what is no section.
-    """
-    shipped = resources.files("model") / folder
-    path = Path(name)
-    try:
-        text = path.read_text() if path.suffix == ".toml" else (shipped / f"{name}.toml").read_text()
-        values = tomllib.loads(text)
-    except FileNotFoundError as error:
-        names = sorted(each.name.removesuffix(".toml") for each in shipped.iterdir() if each.name.endswith(".toml"))
-        raise BadConfig(
-            f"there is no configuration {name!r}: name a .toml file or one of {', '.join(names)}"
-        ) from error
-    except (OSError, ValueError) as error:  # ValueError: not TOML, not UTF-8, or no name of a file
-        raise BadConfig(f"the configuration {name} cannot be read: {error}") from error
-    for dotted, value in (changes or {}).items():
-        _put(values, dotted, value)
-    return values
-
-
-def _put(values: dict[str, Any], dotted: str, value: object) -> None:
-    *sections, key = dotted.split(".")
-    place: Any = values
-    for section in sections:
-        place = place.setdefault(section, {})
-        if not isinstance(place, dict):
-            raise BadConfig(f"{dotted} is set, and {section} is no section but {place!r}: set {section} as a whole")
-    place[key] = value
-
-
-def checked(kind: type[Config], values: dict[str, Any], origin: str) -> Config:
-    """The configuration these values make.
-
-    Raises:
-        BadConfig: a key nothing reads, a missing one, a wrong type or a value out of range; names all of them.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise BadConfig(f"the configuration {origin} cannot be used: {faults}") from error

@@ -61,6 +61,15 @@ class RunPlace:
     stop_after: int | None = None
 
 
+def run(config: AnyRun, place: RunPlace, progress: Progress) -> Path:
+    """The run that the configuration is of; see `finetune`, `pretrain` and `train_system`."""
+    if isinstance(config, SystemRun):
+        return train_system(config, place, progress)
+    return (
+        finetune(config, place, progress) if isinstance(config, FinetuneConfig) else pretrain(config, place, progress)
+    )
+
+
 def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Path:
     """Fine-tune as the configuration says; the file of the averaged weights (fp16 safetensors).
 

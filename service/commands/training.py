@@ -54,7 +54,8 @@ def finetune(
     stop_after: StopAfter = None,
 ) -> None:
     """Supervised: identities, triplets over images and clips, distillation."""
-    from model.training.config import FinetuneConfig, checked, read_config
+    from model.training.config import FinetuneConfig
+    from model.training.config_files import checked, read_config
     from model.training.run import finetune as run
     from service.commands.progress import counted
 
@@ -74,7 +75,7 @@ def system(
     stop_after: StopAfter = None,
 ) -> None:
     """A published system by its paper's own losses: cosam, gltr, tkp and others."""
-    from model.training.config import checked, read_config
+    from model.training.config_files import checked, read_config
     from model.training.run import train_system
     from model.training.system_config import FOLDER, SystemRun
     from service.commands.progress import counted
@@ -96,7 +97,8 @@ def pretrain(
     pose: Pose = None,
 ) -> None:
     """Self-supervised: pictures and clips, masked patches, regions, one space for both kinds."""
-    from model.training.config import PretrainConfig, checked, read_config
+    from model.training.config import PretrainConfig
+    from model.training.config_files import checked, read_config
     from model.training.run import pretrain as run
     from service.commands.progress import counted
 

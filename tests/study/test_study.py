@@ -1,16 +1,25 @@
 """A study: all variants trained and tested alike, gone on with where it stopped, and one table."""
 
+import itertools
 import json
 import re
 from pathlib import Path
 
 import pytest
 
-from model.study.config import finetune_config, pretrain_config, read_study
+from model.study.config import FINETUNE, read_study, runs_of
 from model.study.run import Result
 from model.study.table import as_table
+from model.systems.names import NAMES
+from model.training.config import PretrainConfig
 from model.training.errors import BadConfig
+from model.training.run import AnyRun
+from model.training.system_config import SystemRun
+from model.vills.config import VillsConfig
+from model.vills.network import Vills
+from model.weights import load_weights
 from service.commands.main import main
+from tests.systems.tiny import TINY, draw_trunk, toml
 from tests.training.drawn import draw_people
 
 RUN = """
@@ -61,12 +70,111 @@ def test_every_variant_and_seed_is_tested_and_nothing_is_done_twice(
         shown = capsys.readouterr()
         assert [line for line in shown.err.splitlines() if re.fullmatch(r"\w+, seed \d", line)] == said
         assert "| plain |" in shown.out and "±" in shown.out
-        (out / "plain" / "2" / "result.json").unlink()
+        (out / "study" / "plain" / "2" / "result.json").unlink()
     rows = [Result(**each) for each in json.loads(told.read_text())]
     assert {(row.variant, row.seed, row.protocol) for row in rows} == {
         (variant, seed, protocol) for variant in ("whole", "plain") for seed in (1, 2) for protocol in ("i2i", "v2v")
     }
-    assert not (out / "plain" / "1" / "pretrain").exists() and (out / "whole" / "1" / "pretrain").exists()
+    assert not (out / "study" / "plain" / "1" / "pretrain").exists()
+    assert (out / "study" / "whole" / "1" / "pretrain").exists()
+    weights = load_weights(out / "study" / "whole" / "1" / "finetune" / "weights.safetensors")
+    assert isinstance(weights.config, VillsConfig)
+    learnt = sum(each.numel() for each in Vills(weights.config).parameters())
+    assert {row.parameters for row in rows if row.variant == "whole"} == {learnt}
+    assert all(row.clip_ms > 0 for row in rows)
+
+
+SYSTEMS = """
+seeds = [2]
+changes = {{ tracks = 2 }}
+changes_in = {{ "{0}/run.toml" = {{ "schedule.lr" = 1e-4 }} }}
+tests = [
+  {{ data = "csv", protocols = ["v2v"] }},
+  {{ data = "csv", protocols = ["v2v"], where = {{ seen = "badly" }} }},
+]
+[[variants]]
+name = "sta"
+system = [{{ config = "{0}/run.toml" }}]
+[[variants]]
+name = "vrstc"
+system = [
+  {{ config = "{0}/run.toml", changes = {base} }},
+  {{ config = "{0}/run.toml", changes = {whole} }},
+]
+"""
+
+
+def systems_study(folder: Path) -> Path:
+    (folder / "run.toml").write_text(
+        'system = "sta"\nsources = [{ data = "csv", share = 2 }]\nschedule = { steps = 1, warmup = 0 }\n'
+        f"settings = {toml(TINY['sta'])}\n"
+    )
+    stages = {
+        stage: toml({"system": "vrstc", "stage": stage, "settings": TINY["vrstc"] | more})
+        for stage, more in (("base", {"non_local": False, "completion": "off"}), ("whole", {"completion": "always"}))
+    }
+    file = folder / "systems.toml"
+    file.write_text(SYSTEMS.format(folder, **stages))
+    return file
+
+
+@pytest.mark.timeout(300)
+def test_published_systems_are_variants_whose_stages_follow_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_people(tmp_path / "people", {"seen": lambda person, frame: "badly" if person and frame == 1 else ""})
+    out, told = tmp_path / "out", tmp_path / "told.json"
+    command = ["compare", str(systems_study(tmp_path)), "--data", f"csv={tmp_path / 'people'}", "--out", str(out)]
+    assert ended([*command, "--stem-weights", str(draw_trunk(tmp_path)), "--json", str(told)]) == 0, (
+        capsys.readouterr().err
+    )
+    rows = [Result(**each) for each in json.loads(told.read_text())]
+    assert [(row.variant, row.where) for row in rows] == [
+        (variant, where) for variant in ("sta", "vrstc") for where in ("", "seen=badly")
+    ]
+    ran = out / "systems" / "vrstc" / "2"
+    assert sorted(each.name for each in ran.iterdir() if each.is_dir()) == ["1-run", "2-run"]
+    config = json.loads((ran / "2-run" / "config.json").read_text())["config"]
+    assert config["schedule"]["lr"] == 1e-4 and config["tracks"] == 2
+    origin = load_weights(ran / "2-run" / "weights.safetensors").origin
+    assert origin.training_data == "csv; stem begun from trunk", "it began with the first stage's weights"
+    assert "| variant | csv v2v | csv v2v seen=badly | parameters | ms a clip |" in capsys.readouterr().out
+
+
+def test_several_studies_make_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw_people(tmp_path / "people")
+    first = a_study(tmp_path)
+    text = first.read_text().replace("[1, 2]", "[1]").partition("[[variants]]")[0]
+    first.write_text(text + '[[variants]]\nname = "a"\npretrain = false\n')
+    second = tmp_path / "pictures.toml"
+    second.write_text('base = "study.toml"\ntests = [{ data = "csv", protocols = ["i2v"] }]\n')
+    command = ["compare", str(first), str(second), "--data", f"csv={tmp_path / 'people'}", "--out", str(tmp_path / "o")]
+    assert ended(command) == 0
+    head, _, row = capsys.readouterr().out.strip().splitlines()
+    assert head == "| variant | csv i2i | csv v2v | csv i2v | parameters | ms a clip |" and row.count("/") == 3
+    assert ended([*command, str(first)]) == 2 and "two of the studies have one name" in capsys.readouterr().err
+
+
+def test_a_study_that_changes_what_it_does_not_run_is_refused(tmp_path: Path) -> None:
+    file = systems_study(tmp_path)
+    file.write_text(file.read_text().replace('changes_in = { "', 'changes_in = { "other" = { seed = 1 }, "'))
+    with pytest.raises(BadConfig, match="changes other, and no run of it is made with that"):
+        read_study(str(file))
+    file.write_text(
+        file.read_text().replace('name = "vrstc"', 'name = "vrstc"\npretrain = false\nfinetune = { seed = 1 }')
+    )
+    with pytest.raises(BadConfig, match="system is of another network"):
+        read_study(str(file))
+
+
+def test_a_column_that_no_query_has_is_told_before_the_first_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_people(tmp_path / "people")
+    command = ["compare", str(systems_study(tmp_path)), "--data", f"csv={tmp_path / 'people'}"]
+    assert ended([*command, "--out", str(tmp_path / "out")]) == 2
+    assert "no query track of csv has a frame with {'seen': 'badly'}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_results_of_another_study_are_not_taken_for_this_one(
@@ -79,7 +187,7 @@ def test_results_of_another_study_are_not_taken_for_this_one(
     study.write_text(text)
     command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(tmp_path / "out")]
     assert ended(command) == 0
-    result = tmp_path / "out" / "a" / "1" / "result.json"
+    result = tmp_path / "out" / "study" / "a" / "1" / "result.json"
     for changed in (text.replace('"i2i", "v2v"', '"i2i"'), text + 'finetune = { "schedule.lr" = 1e-5 }\n'):
         study.write_text(changed)
         capsys.readouterr()
@@ -123,10 +231,23 @@ def test_what_is_missing_shows_before_the_first_run(tmp_path: Path, capsys: pyte
 @pytest.mark.parametrize("name", ["ablation", "ufla"])
 def test_what_comes_with_the_product_can_be_used(name: str) -> None:
     study = read_study(name)
-    budgets = {finetune_config(study, variant, 1).schedule for variant in study.variants}
-    assert len(budgets) == 1, "an equal budget is what makes them comparable"
-    first = [pretrain_config(study, variant, 1) for variant in study.variants]
-    assert len({config.schedule for config in first if config is not None}) <= 1
+    runs = [dict(runs_of(study, variant, 1)) for variant in study.variants]
+    assert len({each[FINETUNE].schedule for each in runs}) == 1, "an equal budget is what makes them comparable"
+    assert len({each["pretrain"].schedule for each in runs if "pretrain" in each}) <= 1
+
+
+@pytest.mark.parametrize("name", ["systems", "systems-market"])
+def test_every_system_sees_as_many_pictures_in_the_study_of_all(name: str) -> None:
+    study = read_study(name)
+    runs = [[config for _, config in runs_of(study, variant, 1)] for variant in study.variants]
+    assert {each.system for each in itertools.chain(*runs) if isinstance(each, SystemRun)} == set(NAMES)
+    assert len({sum(pictures(each) for each in one) for one in runs}) == 1
+
+
+def pictures(config: AnyRun) -> int:
+    frames = config.network_config().sampling.frames if isinstance(config, SystemRun) else config.frames
+    tracks = 1 if isinstance(config, PretrainConfig) else config.tracks
+    return config.schedule.steps * frames * tracks * sum(source.share for source in config.sources)
 
 
 def test_an_error_in_the_last_variant_shows_at_once(tmp_path: Path) -> None:
@@ -146,11 +267,14 @@ def test_a_data_set_without_a_folder_is_named(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_table_has_mean_and_spread_where_there_are_seeds() -> None:
-    rows = [Result("a", seed, "market1501", "i2i", rank1, 50.0) for seed, rank1 in ((1, 60.0), (2, 64.0))]
-    table = as_table([*rows, Result("b", 1, "market1501", "i2i", 70.0, 55.0)]).splitlines()
+    rows = [
+        Result("a", seed, "market1501", "i2i", rank1, 50.0, 1_640_000, 20.0 * seed)
+        for seed, rank1 in ((1, 60.0), (2, 64.0))
+    ]
+    table = as_table([*rows, Result("b", 1, "market1501", "i2i", 70.0, 55.0, 900_000, 7.4)]).splitlines()
     assert table == [
-        "| variant | market1501 i2i |",
-        "|---|---|",
-        "| a | 62.0 ± 2.8 / 50.0 ± 0.0 |",
-        "| b | 70.0 / 55.0 |",
+        "| variant | market1501 i2i | parameters | ms a clip |",
+        "|---|---|---|---|",
+        "| a | 62.0 ± 2.8 / 50.0 ± 0.0 | 1.6 M | 30 |",
+        "| b | 70.0 / 55.0 | 0.9 M | 7 |",
     ]

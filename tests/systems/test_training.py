@@ -9,12 +9,12 @@ import torch
 
 from model.build import build_encoder
 from model.systems.names import NAMES
-from model.training.config import checked, read_config
+from model.training.config_files import checked, read_config
 from model.training.errors import BadConfig
 from model.training.system_config import FOLDER, SystemRun
 from model.weights import load_weights
 from service.commands.main import main
-from tests.systems.tiny import TINY
+from tests.systems.tiny import TINY, draw_trunk, toml
 from tests.training.drawn import draw_people
 
 
@@ -27,13 +27,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights in the shape of MobileNetV2's, so that the test needs no package that carries real ones."""
-    from torchvision.models import mobilenet_v2
-
-    torch.manual_seed(1)
-    path = tmp_path_factory.mktemp("trunk") / "trunk.pt"
-    torch.save(mobilenet_v2(weights=None).state_dict(), path)
-    return path
+    return draw_trunk(tmp_path_factory.mktemp("trunk"))
 
 
 def config(name: str, **changes: object) -> str:
@@ -45,12 +39,6 @@ def config(name: str, **changes: object) -> str:
         f'system = "{name}"\nsources = [{{ data = "csv", share = 2 }}]\ntracks = 2\n'
         f"settings = {{ {settings} }}\nschedule = {{ {schedule} }}\n"
     )
-
-
-def toml(value: object) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + " }"
-    return json.dumps(value)
 
 
 def train(folder: Path, people: Path, text: str, *more: str, out: str = "run") -> int:

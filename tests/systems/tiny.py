@@ -1,6 +1,10 @@
 """Every published system, small enough for tests: MobileNetV2 on crops of 64 x 32, clips of two or four frames."""
 
+import json
+from pathlib import Path
 from typing import Any
+
+import torch
 
 SMALL = {"trunk": "mobilenetv2", "height": 64, "width": 32}
 TINY: dict[str, dict[str, Any]] = {
@@ -15,3 +19,20 @@ TINY: dict[str, dict[str, Any]] = {
     "sta": {**SMALL, "frames": 2, "last_stride": 1, "bands": 2, "dimension": 16},
     "snippet": {**SMALL, "frames": 2, "dimension": 16},
 }
+
+
+def draw_trunk(folder: Path) -> Path:
+    """Weights in the shape of MobileNetV2's, so that a test needs no package that carries real ones."""
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(1)
+    path = folder / "trunk.pt"
+    torch.save(mobilenet_v2(weights=None).state_dict(), path)
+    return path
+
+
+def toml(value: object) -> str:
+    """A value as TOML in one line."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + " }"
+    return json.dumps(value)

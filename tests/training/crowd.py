@@ -9,7 +9,8 @@ from model.data.records import Picture
 from model.data.samplers import PersonSampler, TrackSampler
 from model.data.training_set import TrainingSet, training_set
 from model.regions.cache import Bodies
-from model.training.config import FinetuneConfig, PretrainConfig, checked
+from model.training.config import FinetuneConfig, PretrainConfig
+from model.training.config_files import checked
 from model.training.finetune import FinetuneData, FinetuneTask
 from model.training.pretrain import PretrainData, PretrainTask
 from model.vills.seeding import seeded_network

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.training.config import FinetuneConfig, PretrainConfig, checked, read_config
+from model.training.config import FinetuneConfig, PretrainConfig
+from model.training.config_files import checked, read_config
 from model.training.errors import BadConfig
 from model.training.groups import frozen_blocks
 from model.training.start import network_config, starting_network
@@ -152,3 +153,39 @@ def test_a_network_on_a_published_stem_begins_with_what_that_stem_knows() -> Non
         torch.nn.functional.cosine_similarity(each[:, None], each[None], dim=-1) for each in (features, descriptor)
     ]
     torch.testing.assert_close(*alike, rtol=0, atol=0.05)
+
+
+def test_a_configuration_may_begin_from_another(tmp_path: Path) -> None:
+    (tmp_path / "below.toml").write_text(
+        'sources = [{ data = "cuhk01", share = 4 }]\n[schedule]\nsteps = 10\nlr = 1e-3\n[network]\nheight = 64\n'
+    )
+    (tmp_path / "mine.toml").write_text('base = "below.toml"\ntracks = 3\n[schedule]\nlr = 1e-4\n')
+    (tmp_path / "upper").mkdir()
+    upper = tmp_path / "upper" / "again.toml"
+    upper.write_text('base = "../mine.toml"\n[schedule]\nsteps = 20\n')
+    config = checked(FinetuneConfig, read_config(str(upper), {"seed": 5}), "again")
+    assert (config.schedule.steps, config.schedule.lr, config.network.height) == (20, 1e-4, 64)
+    assert (config.tracks, config.seed, config.sources[0].share) == (3, 5, 4)
+
+
+def test_a_file_may_begin_from_what_comes_with_the_product(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "light"\n[schedule]\nsteps = 5000\n')
+    mine, light = (checked(FinetuneConfig, read_config(name), name) for name in (str(path), "light"))
+    assert mine == light.model_copy(update={"schedule": light.schedule.model_copy(update={"steps": 5000})})
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ('"mine.toml"', "which begins from it"),
+        ("3", "has the base 3: give a name"),
+        ('"none"', "no configuration 'none'.*light"),
+        ('"none.toml"', "no configuration '.*none.toml'"),
+    ],
+)
+def test_a_base_that_cannot_be_is_told(base: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"base = {base}\n")
+    with pytest.raises(BadConfig, match=said):
+        read_config(str(path))

@@ -1,0 +1,101 @@
+"""Reading configurations: those that come with the product by name, others by file, and what they begin from."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from model.training.config import Section
+from model.training.errors import BadConfig
+
+CONFIGS = "configs"  # folder of the package
+BASE = "base"  # the key of the configuration that another one changes
+Values = dict[str, Any]
+Config = TypeVar("Config", bound=Section)
+
+
+def read_config(name: str, changes: Values | None = None, *, folder: str = CONFIGS) -> Values:
+    """The values of a configuration: a file, or the name of one that comes with the product.
+
+    One that says `base = NAME` has the values of that one, changed by its own: sections key by key, all else as a
+    whole. A base's file is looked up from the folder of the file that names it.
+
+    changes: values in place of the file's, by dotted name. folder: of the package, where names are looked up.
+
+    Raises:
+        BadConfig: no such file or name, not TOML, a circle of bases, or a change inside what is no section.
+    """
+    values = _with_base(name, folder, ())
+    for dotted, value in (changes or {}).items():
+        _put(values, dotted, value)
+    return values
+
+
+def checked(kind: type[Config], values: Values, origin: str) -> Config:
+    """The configuration these values make.
+
+    Raises:
+        BadConfig: a key nothing reads, a missing one, a wrong type or a value out of range; names all of them.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise BadConfig(f"the configuration {origin} cannot be used: {faults}") from error
+
+
+def _with_base(name: str, folder: str, above: tuple[str, ...]) -> Values:
+    values = _load(name, folder)
+    base = values.pop(BASE, None)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise BadConfig(f"the configuration {name} has the base {base!r}: give a name or a .toml file, in quotes")
+    if _is_file(base) and _is_file(name):
+        base = str(Path(name).parent / base)
+    if base in (*above, name):
+        raise BadConfig(f"the configuration {name} begins from {base}, which begins from it: leave one `base` out")
+    return _merged(_with_base(base, folder, (*above, name)), values)
+
+
+def _load(name: str, folder: str) -> Values:
+    shipped = resources.files("model") / folder
+    try:
+        return tomllib.loads(Path(name).read_text() if _is_file(name) else (shipped / f"{name}.toml").read_text())
+    except FileNotFoundError as error:
+        names = sorted(each.name.removesuffix(".toml") for each in shipped.iterdir() if each.name.endswith(".toml"))
+        raise BadConfig(
+            f"there is no configuration {name!r}: name a .toml file or one of {', '.join(names)}"
+        ) from error
+    except (OSError, ValueError) as error:  # ValueError: not TOML, not UTF-8, or no name of a file
+        raise BadConfig(f"the configuration {name} cannot be read: {error}") from error
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).suffix == ".toml"
+
+
+def _merged(below: Values, above: Values) -> Values:
+    """`above` wins; where both have a section, key by key."""
+    both = {
+        key: _merged(below[key], value)
+        for key, value in above.items()
+        if isinstance(value, dict) and _section(below, key)
+    }
+    return below | above | both
+
+
+def _section(values: Values, key: str) -> bool:
+    return isinstance(values.get(key), dict)
+
+
+def _put(values: Values, dotted: str, value: object) -> None:
+    *sections, key = dotted.split(".")
+    place: Any = values
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise BadConfig(f"{dotted} is set, and {section} is no section but {place!r}: set {section} as a whole")
+    place[key] = value
