@@ -2,7 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,9 @@ from model.sampling import Sampling
 Clips = npt.NDArray[np.uint8]  # (B, T, H, W, 3), RGB, 0-255
 FrameMask = npt.NDArray[np.bool_]  # (B, T), True where a frame is real
 Embeddings = npt.NDArray[np.float32]  # (B, D), unit length
+Frames = npt.NDArray[np.uint8]  # (L, H, W, 3), of one track
+Scores = npt.NDArray[np.float32]  # (G,), from 0 to 1
+Read = TypeVar("Read")  # what a comparison keeps of a track
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,23 @@ class EncoderCard:
     calibration: tuple[float, float] | None = None  # logistic (midpoint, slope) of scores
 
 
+class Rescorer(ABC, Generic[Read]):
+    """A comparison of two tracks that looks at both at once: too slow for a whole gallery, and nothing to index."""
+
+    @abstractmethod
+    def read(self, frames: Frames) -> Read:
+        """What is kept of a track to compare it."""
+
+    @abstractmethod
+    def scores(self, query: Read, candidates: Sequence[Read]) -> Scores:
+        """How alike the query and each candidate are."""
+
+
 class Encoder(ABC):
     """Turns clips into embeddings. Stateless: one object serves all requests, one call at a time."""
 
     card: EncoderCard
+    rescorer: Rescorer[Any] | None = None  # of the few that have one
 
     def encode(self, clips: Clips, mask: FrameMask) -> Embeddings:
         """Embed clips of crops: uint8 RGB (B, T, H, W, 3) and their frame mask (B, T) to float32 (B, D).

@@ -1,11 +1,11 @@
 """One encoder on one data set under one protocol: everything `vills evaluate` says."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from model.data.records import Dataset, Track
-from model.encoder import Encoder, EncoderCard
+from model.encoder import Encoder, EncoderCard, Rescorer
 from model.evaluation.answers import (
     Answers,
     Ids,
@@ -15,12 +15,14 @@ from model.evaluation.answers import (
     answers_by_similarity,
     answers_of,
 )
+from model.evaluation.errors import EvaluationError
 from model.evaluation.features import count_pictures, embed_tracks
 from model.evaluation.frames import Frames
 from model.evaluation.metrics import ApKind, Scores, scores_of
 from model.evaluation.openset import OpenSet, open_set
 from model.evaluation.protocols import Probe, Protocol, ids_of, probe_of
 from model.evaluation.rerank import rerank
+from model.evaluation.rescore import rescored
 from model.sampling import Sampling
 
 
@@ -35,6 +37,7 @@ class Evaluation:
     open_set: OpenSet
     card: EncoderCard
     frames: Frames = "all"  # of each track that were shown
+    rescored: int = 0  # candidates of each query that were compared again
 
     def to_json(self) -> dict[str, Any]:
         """Rates in per cent; thresholds are cosines."""
@@ -42,6 +45,7 @@ class Evaluation:
             "protocol": self.protocol,
             **asdict(self.scores),
             "reranked": self.reranked,
+            "rescored": self.rescored,
             "frames": self.frames,
             "data": self.data,
             "encoder": {
@@ -57,12 +61,16 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A probe with its vectors, and the similarities that re-ranking put in place of their cosines, if any."""
+    """A probe with its vectors, and the similarities that re-ranking put in place of their cosines, if any.
+
+    rescored: how many candidates of each query were compared again for that; 0 where all were re-ranked.
+    """
 
     probe: Probe
     queries: Vectors  # (Q, D)
     gallery: Vectors  # (N, D)
     reranked: Similarities | None = None  # (Q, N)
+    rescored: int = 0
 
     @property
     def query_ids(self) -> Ids:
@@ -136,6 +144,28 @@ def compare(
     return [of(probe) for probe in probes]
 
 
+def rescore(compared: Compared, encoder: Encoder, top: int, *, step: Callable[[int], None] | None = None) -> Compared:
+    """The same with each query's first `top` candidates compared again. `step` is called with 1 for each query.
+
+    Raises:
+        EvaluationError: the encoder has no such comparison, or `top` is below 1.
+        MissingData: a picture cannot be read.
+    """
+    vectors, tracks = (compared.queries, compared.gallery), (compared.probe.queries, compared.probe.gallery)
+    similarities = rescored(vectors, tracks, rescorer_of(encoder), top, encoder.card.sampling, step=step)
+    return replace(compared, reranked=similarities, rescored=top)
+
+
+def rescorer_of(encoder: Encoder) -> Rescorer[Any]:
+    """The encoder's comparison of pairs. Raises EvaluationError where it has none."""
+    if encoder.rescorer is None:
+        raise EvaluationError(
+            f"{encoder.card.name} compares vectors alone and nothing pair by pair: give weights of snippet, or leave "
+            "re-scoring out"
+        )
+    return encoder.rescorer
+
+
 def pictures_to_read(probes: Sequence[Probe], sampling: Sampling) -> int:
     """How many pictures `compare` reads."""
     return count_pictures(_distinct(probes), sampling)
@@ -154,7 +184,8 @@ def judge(
     answers = compared.answers()
     ranked = compared.reranked_answers() or answers
     scores = scores_of(ranked, ap=ap)
-    return Evaluation(data, protocol, compared.reranked is not None, scores, open_set(answers), card, frames)
+    reranked = compared.reranked is not None and not compared.rescored
+    return Evaluation(data, protocol, reranked, scores, open_set(answers), card, frames, compared.rescored)
 
 
 def best(compared: Sequence[Compared]) -> Compared:

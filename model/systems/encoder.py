@@ -9,6 +9,8 @@ from model.encoder import Encoder, EncoderCard
 from model.precision import pick_device
 from model.systems.config import SystemConfig, system_config
 from model.systems.network import SystemNetwork
+from model.systems.rescoring import SnippetRescorer
+from model.systems.snippet import Snippet
 from model.torch_encoder import TorchEncoder
 from model.vills.seeding import SEED, drawn_from, seeded_recipe
 from model.vills.trained import trained_weights
@@ -24,7 +26,10 @@ def build_system(name: str, *, weights: Path | None, device: str, threads: int) 
     torch.set_num_threads(threads)
     weights = weights or trained_weights(name)
     network, card = _seeded(name) if weights is None else _loaded(name, weights)
-    return TorchEncoder(card, network, device=place)
+    encoder = TorchEncoder(card, network, device=place)
+    if isinstance(network.system, Snippet):
+        encoder.rescorer = SnippetRescorer(network, network.system, place)
+    return encoder
 
 
 def drawn_system(config: SystemConfig, seed: int = SEED) -> SystemNetwork:

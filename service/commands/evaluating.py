@@ -23,6 +23,10 @@ ProtocolOption = Annotated[
     Literal["i2i", "i2v", "v2i", "v2v"], typer.Option(help="Kind of the query to kind of the gallery.")
 ]
 Rerank = Annotated[bool, typer.Option("--rerank", help="Re-rank by k-reciprocal neighbours (k1 20, k2 6, 0.3).")]
+Rescore = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="Compare the first N candidates again, pair by pair (snippet alone can)."),
+]
 Ap = Annotated[
     Literal["precision", "trapezoid"], typer.Option(help="mAP by precision at hits, or by the trapezoid rule.")
 ]
@@ -49,12 +53,15 @@ def evaluate(
     json_file: JsonFile = None,
     pictures: Pictures = None,
     frames: FramesOption = "all",
+    rescore: Rescore = 0,
 ) -> None:
     """Rank-k, mAP, mINP, and the open-set error rates with the threshold they suggest."""
     from model.evaluation.evaluate import judge
 
     check_places(json_file, pictures)
-    encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank, frames=frames)
+    if rescore and (rerank or frames != "all"):
+        raise UserError("--rescore ranks whole tracks in a way of its own: leave --rerank and --frames out")
+    encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank, frames=frames, rescore=rescore)
     kind: ApKind = "trapezoid" if ap == "trapezoid" else "precision at hits"
     result = judge(compared, data, protocol, encoder.card, ap=kind, frames=frames)
     if json_file is not None:
@@ -75,22 +82,39 @@ def check_places(json_file: Path | None, folder: Path | None = None) -> None:
 
 
 def compared_with(
-    data: str, root: Path, protocol: "Protocol", weights: str, *, rerank: bool, frames: "Frames" = "all"
+    data: str,
+    root: Path,
+    protocol: "Protocol",
+    weights: str,
+    *,
+    rerank: bool,
+    frames: "Frames" = "all",
+    rescore: int = 0,
 ) -> "tuple[Encoder, Compared]":
-    """Queries and gallery of a data set, embedded while a bar shows how far it is. Of single frames, the best."""
+    """Queries and gallery of a data set, embedded while a bar shows how far it is. Of single frames, the best.
+
+    rescore: how many candidates of each query are compared again, pair by pair.
+    """
     from model.data.build import load_dataset
-    from model.evaluation.evaluate import best, compare, pictures_to_read
+    from model.evaluation.evaluate import best, compare, pictures_to_read, rescorer_of
+    from model.evaluation.evaluate import rescore as again
     from model.evaluation.frames import shown
     from model.evaluation.protocols import probe_of
 
     settings = settings_with()
     probe = probe_of(load_dataset(data, root), protocol)  # what cannot be is refused before an encoder is loaded
     encoder = encoder_with(weights, settings)
+    if rescore:
+        rescorer_of(encoder)
     sampling = encoder.card.sampling
     probes = shown(probe, frames, sampling.frames)
     with counted("embedding", pictures_to_read(probes, sampling)) as step:
         compared = compare(encoder, probes, reranked=rerank, batch_items=settings.batch_items, step=step)
-    return encoder, best(compared) if len(compared) > 1 else compared[0]
+    one = best(compared) if len(compared) > 1 else compared[0]
+    if rescore:
+        with counted("comparing pairs", len(probe.queries)) as step:
+            one = again(one, encoder, rescore, step=step)
+    return encoder, one
 
 
 def draw_into(folder: Path, compared: "Compared", title: str, *, rows: int = 16, shown: int = 10) -> None:
@@ -105,6 +129,7 @@ def draw_into(folder: Path, compared: "Compared", title: str, *, rows: int = 16,
 def _show(result: "Evaluation") -> None:
     scores = result.scores
     ways = ", re-ranked" if result.reranked else ""
+    ways += f", the first {result.rescored} compared again" if result.rescored else ""
     ways += {"all": "", "single": ", best single frame", "shuffled": ", frames shuffled"}[result.frames]
     typer.echo(f"{result.data} {result.protocol}, {result.card.name}{ways}")
     typer.echo(f"  queries {scores.queries:,} ({scores.left_out:,} without a right answer), gallery {scores.gallery:,}")
