@@ -16,8 +16,9 @@ from model.study.config import Runs, Study, Tested, Variant, runs_of
 from model.study.cost import clip_ms, parameters
 from model.training.config import Section
 from model.training.errors import BadConfig
+from model.training.place import Progress, RunPlace
 from model.training.record import CONFIG
-from model.training.run import Progress, RunPlace, run
+from model.training.run import run
 from model.training.system_config import SystemRun
 
 RESULT = "result.json"

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.layers.clip_layout import ClipLayout
+from model.layers.imagenet_pixels import ImagenetPixels
 from model.network import ReidNetwork
 from model.systems.config import SystemConfig
 from model.systems.registry import SYSTEMS
-from model.vills.config import IMAGENET_MEAN, IMAGENET_STD
 
 
 class SystemNetwork(ReidNetwork):
@@ -22,17 +22,13 @@ class SystemNetwork(ReidNetwork):
     """
 
     config: SystemConfig
-    mean: Tensor
-    std: Tensor
 
     def __init__(self, config: SystemConfig) -> None:
         super().__init__()
         self.config = config
         self.system = SYSTEMS[config.name].system(config.settings)
         self.dimension = self.system.dimension
-        # Of pixel values 0-255; the same for every system, so not in the weights.
-        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
+        self._pixels = ImagenetPixels()  # the same for every system
 
     def forward(self, clips: Tensor, mask: Tensor) -> Tensor:
         """Embed clips: RGB 0-255, uint8 or float, (B, T, 3, H, W), and bool mask (B, T) -> (B, D), unit length."""
@@ -57,7 +53,8 @@ class SystemNetwork(ReidNetwork):
 
     def normalise(self, frames: Tensor) -> Tensor:
         """Pixels 0-255 to what a trunk is fed: same shape out, float32."""
-        return (frames - self.mean).div_(self.std)
+        normal: Tensor = self._pixels(frames)
+        return normal
 
     def _snippets(self, lengths: list[int]) -> Iterator[tuple[list[list[int]], list[int]]]:
         """Snippets of one length at a time: rows of the packed frames, and which clip each snippet is of."""

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.errors import WeightsMismatch
-from model.layers.frame_trunk import FrameTrunk
+from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.published import fill_in_order
 from model.systems.config import SystemConfig
 from model.systems.encoder import drawn_system
@@ -33,29 +33,29 @@ def starting_system(
         if not _begin_from_base(network, found, weights):
             fill(network, found.tensors, weights)
     elif stem_weights is not None:
-        fill_trunks(network, stem_weights)
+        fill_trunks(network, config.settings.trunk, stem_weights)
     return network
 
 
-def published_trunk(config: SystemConfig) -> Path | None:
-    """ImageNet's weights for the system's trunk, where a package brings them: MobileNetV2's.
+def published_trunk(trunk: TrunkName) -> Path | None:
+    """ImageNet's weights for a trunk, where a package brings them: MobileNetV2's.
 
     Raises:
         BadConfig: the package is not installed.
     """
-    return imagenet_weights() if config.settings.trunk == "mobilenetv2" else None
+    return imagenet_weights() if trunk == "mobilenetv2" else None
 
 
-def fill_trunks(network: SystemNetwork, path: Path) -> None:
-    """Put one file of published weights into every trunk of the system.
+def fill_trunks(network: nn.Module, trunk: TrunkName, path: Path) -> None:
+    """Put one file of published weights into every trunk of a network, all of which are called `trunk`.
 
     Raises:
         WeightsMismatch: it cannot be read, or is of another trunk.
     """
     try:
         tensors = _read(path)
-        for trunk in [each for each in network.modules() if isinstance(each, FrameTrunk)]:
-            fill_in_order(trunk, tensors, network.config.settings.trunk)
+        for each in [module for module in network.modules() if isinstance(module, FrameTrunk)]:
+            fill_in_order(each, tensors, trunk)
     except (OSError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
         raise WeightsMismatch(f"the trunk's weights {path} cannot be used: {error}") from error
 

@@ -19,11 +19,6 @@ class Task(Protocol):
     @property
     def module(self) -> nn.Module: ...
 
-    @property
-    def kept(self) -> ReidNetwork:
-        """The network whose weights a finished run writes."""
-        ...
-
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
         """The inputs of a step, a pure function of its arguments (`micro` counts within an accumulated step)."""
         ...
@@ -38,4 +33,13 @@ class Task(Protocol):
 
     def after_step(self, step: int) -> None:
         """Move the averages."""
+        ...
+
+
+class NetworkTask(Task, Protocol):
+    """One that learns a network which tells persons apart."""
+
+    @property
+    def kept(self) -> ReidNetwork:
+        """The network whose weights a finished run writes."""
         ...

@@ -1,4 +1,4 @@
-"""`vills train pretrain|finetune`: from data sets to weights."""
+"""`vills train`: from data sets to weights, or to attributes that weights are learnt from."""
 
 import logging
 import tomllib
@@ -11,7 +11,7 @@ import typer
 from service.commands.failures import UserError, settings_with
 
 if TYPE_CHECKING:
-    from model.training.run import RunPlace
+    from model.training.place import RunPlace
 
 app = typer.Typer(help="Train VILLS, or a published system.", no_args_is_help=True)
 
@@ -85,6 +85,27 @@ def system(
 
 
 @app.command()
+def transfer(
+    config: Config,
+    out: Out,
+    data: Data,
+    change: Change,
+    cache: Cache = None,
+    stem_weights: StemWeights = None,
+    stop_after: StopAfter = None,
+) -> None:
+    """Attributes of one data set learnt for the persons of another: writes a manifest to train `attributes` on."""
+    from model.training.config_files import checked, read_config
+    from model.training.transfer import transfer as run
+    from model.training.transfer_config import FOLDER, TransferRun
+    from service.commands.progress import counted
+
+    values = checked(TransferRun, read_config(config, _changes(change), folder=FOLDER), config)
+    written = run(values, run_place(out, data, cache, None, stem_weights, stop_after), counted)
+    typer.echo(f"attributes written to {written}" if written.exists() else f"stopped; run again to go on in {out}")
+
+
+@app.command()
 def pretrain(
     config: Config,
     out: Out,
@@ -117,7 +138,7 @@ def run_place(
     import os
 
     from model.precision import pick_device
-    from model.training.run import RunPlace
+    from model.training.place import RunPlace
 
     if weights is not None and stem is not None:
         raise UserError(f"--weights {weights} fill the stem as well, so {stem} would not be read: leave one out")

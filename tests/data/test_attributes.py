@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.data.attributes import MOST_VALUES, attribute_table
+from model.data.attributes import MOST_VALUES, attributes_of
 from model.data.errors import MissingData
 from model.data.manifest import load
 from model.data.records import Picture
@@ -19,22 +19,29 @@ def pictures(**columns: list[str]) -> list[Picture]:
 
 def test_a_value_is_an_attribute_and_numbers_are_parted_at_their_median() -> None:
     shown = pictures(hat=["no", "cap", "cap", "bun"], height=["1.5", "1.9", "1.7", "1.6"], bag=["0", "1", "1", "0"])
-    table, sizes = attribute_table([shown[:3], shown[3:]], {"head": ["hat"], "rest": ["bag", "height"]})
-    assert sizes == (("head", 3), ("rest", 3)) and table.dtype == np.float32
-    assert table.tolist() == [[0, 0, 1, 1, 0, 0], [0, 1, 0, 0, 1, 1], [0, 1, 0, 0, 1, 1], [1, 0, 0, 1, 0, 0]]
+    found = attributes_of([shown[:3], shown[3:]], {"head": ["hat"], "rest": ["bag", "height"]})
+    assert found.groups == (("head", ("hat=bun", "hat=cap", "hat=no")), ("rest", ("bag", "height")))
+    assert found.sizes == (("head", 3), ("rest", 2)) and found.table.dtype == np.float32
+    assert found.table.tolist() == [[0, 0, 1, 0, 0], [0, 1, 0, 1, 1], [0, 1, 0, 1, 1], [1, 0, 0, 0, 0]]
+
+
+def test_a_column_of_0_and_1_is_one_attribute_even_if_all_have_it() -> None:
+    found = attributes_of([pictures(hat=["1", "1"], bag=["0", "0"], two=["2", "3"])], {"all": ["hat", "bag", "two"]})
+    assert found.groups == (("all", ("hat", "bag", "two=2", "two=3")),)
+    assert found.table.tolist() == [[1, 0, 1, 0], [1, 0, 0, 1]]
 
 
 def test_a_picture_without_a_value_is_named() -> None:
     with pytest.raises(MissingData, match=r"the column 'hat', and 1\.png has no value"):
-        attribute_table([pictures(hat=["cap", ""])], {"head": ["hat"]})
+        attributes_of([pictures(hat=["cap", ""])], {"head": ["hat"]})
     with pytest.raises(MissingData, match="the column 'shoes'"):
-        attribute_table([pictures(hat=["cap", "no"])], {"feet": ["shoes"]})
+        attributes_of([pictures(hat=["cap", "no"])], {"feet": ["shoes"]})
 
 
 def test_a_column_of_too_many_values_is_refused() -> None:
     many = [f"value {place}" for place in range(MOST_VALUES + 1)]
     with pytest.raises(MissingData, match="65 different values"):
-        attribute_table([pictures(name=many)], {"head": ["name"]})
+        attributes_of([pictures(name=many)], {"head": ["name"]})
 
 
 def test_a_manifest_keeps_what_else_it_says(tmp_path: Path) -> None:

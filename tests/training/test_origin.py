@@ -7,7 +7,8 @@ import pytest
 from model.training.checkpoint import FILE
 from model.training.config import FinetuneConfig
 from model.training.config_files import checked
-from model.training.run import RunPlace, _kept_origin, _origin
+from model.training.place import RunPlace
+from model.training.run import _kept_origin, _origin
 from model.weights import UNTRAINED, Origin, save_weights
 from tests.model.small import small_network
 

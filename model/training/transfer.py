@@ -1,0 +1,117 @@
+"""A run of attribute transfer, from two data sets to a manifest of the second that tells its persons' attributes."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from model.data.attributes import Attributes, attributes_of
+from model.data.manifest import FILE
+from model.data.pack import Pixels
+from model.data.records import Picture
+from model.systems.attribute_transfer import AttributeTransfer
+from model.training.distributed import rank
+from model.training.loop import train
+from model.training.place import Progress, RunPlace, dataset_of, loop_plan, packed, ready, told
+from model.training.system_start import fill_trunks, published_trunk
+from model.training.transfer_config import TransferRun
+from model.training.transfer_task import TransferData, TransferModule, TransferTask
+from model.vills.seeding import drawn_from
+
+CONFIG = "attributes.toml"
+BATCH = 64  # pictures that are labelled at once
+COLUMNS = ("path", "person_id", "camera_id", "track_id", "frame")
+
+
+def transfer(config: TransferRun, place: RunPlace, progress: Progress) -> Path:
+    """Learn the attributes of one data set, and write what they are on the other.
+
+    The folder of the run then holds a manifest of the target's people to train on, whose pictures stay where they are,
+    with everybody's attributes, and a configuration that trains attribute-driven disentangling on it.
+
+    Raises:
+        DataError, TrainingError: as `model.training.run.finetune`.
+    """
+    with ready(place):
+        labelled, target = (dataset_of(source, place.data) for source in (config.labelled, config.target))
+        known = attributes_of([labelled.train], config.attributes)
+        people = [picture for picture in target.train if picture.person > 0]
+        shape = config.network_config(known.table.shape[1])
+        pack = packed([labelled.train, people], shape.height, shape.width, place, progress)
+        data = TransferData(pack.pixels, known.table)
+        task = TransferTask(_network(config, known, place), config, data)
+        plan = loop_plan(config.schedule, config.seed, place)
+        with progress("training", plan.steps) as step:
+            done = train(task, plan, place.out, config.model_dump_json(), told(step))
+        if done == plan.steps and rank() == 0:
+            with progress("labelling", len(people)) as step:
+                found = _labels(task.module, people, pack.pixels[len(labelled.train) :], place.device, step)
+            _write_manifest(place.out / FILE, people, known, found)
+            _write_config(place.out / CONFIG, config, known)
+    return place.out / FILE
+
+
+def _network(config: TransferRun, known: Attributes, place: RunPlace) -> AttributeTransfer:
+    shape = config.network_config(known.table.shape[1])
+    with drawn_from(config.seed):
+        network = AttributeTransfer(shape, torch.from_numpy(known.table.mean(axis=0)))
+    trunk = place.stem_weights or published_trunk(shape.trunk)
+    if trunk is not None:
+        fill_trunks(network, shape.trunk, trunk)
+    return network
+
+
+def _labels(
+    module: TransferModule, people: Sequence[Picture], pixels: Pixels, device: str, step: Callable[[int], None]
+) -> dict[int, npt.NDArray[np.int64]]:
+    """What every person has, (A,) of 0 and 1."""
+    numbers = sorted({picture.person for picture in people})
+    place = {person: row for row, person in enumerate(numbers)}
+    rows = torch.tensor([place[picture.person] for picture in people])
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for first in range(0, len(rows), BATCH):
+            frames = torch.from_numpy(pixels[first : first + BATCH].copy()).to(device)
+            yield module.pixels(frames.permute(0, 3, 1, 2)), rows[first : first + BATCH].to(device)
+            step(len(frames))
+
+    found = module.network.labels(batches(), len(numbers)).cpu().numpy().astype(np.int64)
+    return dict(zip(numbers, found, strict=True))
+
+
+def _write_manifest(
+    path: Path, people: Sequence[Picture], known: Attributes, found: dict[int, npt.NDArray[np.int64]]
+) -> None:
+    names = [name for _, own in known.groups for name in own]
+    beside = path.with_name(f"{path.name}.part")
+    with beside.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*COLUMNS, *names])
+        for picture in people:
+            writer.writerow([*_row(picture), *found[picture.person].tolist()])
+    beside.replace(path)
+
+
+def _row(picture: Picture) -> list[object]:
+    track = "" if picture.track < 0 else picture.track
+    return [picture.path.absolute(), picture.person, picture.camera, track, picture.frame]
+
+
+def _write_config(path: Path, config: TransferRun, known: Attributes) -> None:
+    """TOML's basic strings and lists of them are JSON's."""
+    lines = [
+        f"# Attributes of {config.target.data}, as learnt from {config.labelled.data}; the manifest beside says them.",
+        f"base = {json.dumps(config.prepares)}",
+        'sources = [{ data = "csv", share = 8 }]',
+        "",
+        "[attributes]",
+        *(f"{json.dumps(group)} = {json.dumps(list(names), ensure_ascii=False)}" for group, names in known.groups),
+    ]
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_text("\n".join(lines) + "\n")
+    beside.replace(path)

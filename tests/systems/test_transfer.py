@@ -1,0 +1,129 @@
+"""Attributes are carried from one data set to another, by a command, and attribute-driven disentangling learns them."""
+
+import csv
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from model.data import build
+from model.data.records import Dataset
+from model.training.config_files import checked, read_config
+from model.training.errors import BadConfig
+from model.training.transfer_config import FOLDER, TransferRun
+from service.commands.main import main
+from tests.systems.tiny import SMALL, draw_trunk, toml
+from tests.training.drawn import draw_people
+
+RUN = """
+labelled = {{ data = "csv", share = 6 }}
+target = {{ data = "market1501", share = 6 }}
+settings = {settings}
+schedule = {{ steps = {steps}, warmup = 0, average = 0.0, optimiser = "adam", lr = 1e-3 }}
+[attributes]
+first = ["known", "even"]
+second = ["kind"]
+"""
+COLUMNS = {
+    "known": lambda person, frame: "1",
+    "even": lambda person, frame: str(person % 2),
+    "kind": lambda person, frame: "abcd"[person],
+}
+
+
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same people without attributes, in the place of Market-1501: three train, the last is asked for."""
+    draw_people(tmp_path / "target")
+
+    def load(root: Path) -> Dataset:
+        pictures = build.LOADERS["csv"](root).train
+        last = max(picture.person for picture in pictures)
+        train = tuple(picture for picture in pictures if picture.person < last)
+        own = tuple(picture for picture in pictures if picture.person == last)
+        return Dataset("market1501", train, own[:3], own)
+
+    monkeypatch.setitem(build.LOADERS, "market1501", load)
+    return tmp_path / "target"
+
+
+def ended(*command: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main([*command])
+    return int(end.value.code or 0)
+
+
+def run(folder: Path, target: Path, *more: str, steps: int = 60) -> int:
+    config = folder / "transfer.toml"
+    config.write_text(RUN.format(settings=toml(SMALL | {"trunk": "resnet18"}), steps=steps))
+    data = ["--data", f"csv={folder / 'people'}", "--data", f"market1501={target}"]
+    return ended("train", "transfer", "--config", str(config), *data, "--out", str(folder / "run"), *more)
+
+
+@pytest.mark.timeout(300)
+def test_what_one_data_set_says_of_people_is_told_of_the_same_people_in_another(
+    tmp_path: Path, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_people(tmp_path / "people", COLUMNS)
+    trunk = draw_trunk(tmp_path)
+    assert run(tmp_path, target, "--stop-after", "30") == 0
+    assert "run again to go on" in capsys.readouterr().out
+    assert not (tmp_path / "run" / "manifest.csv").exists()
+    assert run(tmp_path, target) == 0
+    with (tmp_path / "run" / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 18
+    for row in rows:
+        person = int(Path(row["path"]).name[0])
+        told = {name: row[name] for name in ("known", "even", "kind=a", "kind=b", "kind=c", "kind=d")}
+        kinds = {f"kind={kind}": str(int("abcd"[person] == kind)) for kind in "abcd"}
+        assert told == {"known": "1", "even": str(person % 2)} | kinds
+    shutil.rmtree(tmp_path / "people")  # what follows needs the target alone
+    changes = {"settings": SMALL | {"frames": 2}, "tracks": 2, "schedule.steps": 1, "schedule.milestones": []}
+    options = [part for key, value in changes.items() for part in ("--set", f"{key}={toml(value)}")]
+    where = ["--config", str(tmp_path / "run" / "attributes.toml"), "--data", f"csv={tmp_path / 'run'}"]
+    out = tmp_path / "trained"
+    assert ended("train", "system", *where, *options, "--stem-weights", str(trunk), "--out", str(out)) == 0
+    config = json.loads((out / "config.json").read_text())["config"]
+    assert config["attributes"] == {"first": ["known", "even"], "second": ["kind=a", "kind=b", "kind=c", "kind=d"]}
+
+
+@pytest.mark.parametrize("name", ["walkers-to-mars", "walkers-to-market"])
+def test_what_comes_with_the_product_can_be_used(name: str) -> None:
+    config = checked(TransferRun, read_config(name, folder=FOLDER), name)
+    assert read_config(config.prepares, folder="configs/systems")["system"] == "attributes"
+    assert (resources.files("model") / FOLDER / f"{name}.toml").is_file()
+
+
+LEAST = {
+    "labelled": {"data": "csv", "share": 2},
+    "target": {"data": "mars", "share": 2},
+    "attributes": {"all": ["hat"]},
+    "schedule": {"steps": 1, "average": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"target": {"data": "csv", "share": 2}}, "both are csv"),
+        ({"schedule": {"steps": 1}}, "set schedule.average to 0"),
+        ({"settings": {"attributes": 3}}, "settings has attributes, and there are alpha"),
+        ({"settings": {"alpha": 0.0}}, "alpha is above 0"),
+        ({"attributes": {}}, "at least 1 item"),
+        ({"attributes": {"all": []}}, "at least 1 item"),
+    ],
+)
+def test_what_cannot_be_run_is_told(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(BadConfig, match=said):
+        checked(TransferRun, LEAST | changes, "mine")
+
+
+def test_labelled_pictures_without_the_column_are_told(
+    tmp_path: Path, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_people(tmp_path / "people")
+    assert run(tmp_path, target, steps=1) == 2
+    assert "learnt from the column 'known'" in capsys.readouterr().err
