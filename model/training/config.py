@@ -61,10 +61,11 @@ class Network(Section):
     depth: Positive | None = None
     adapter_every: Positive | None = None
     frames: Positive | None = None  # T of a full clip at inference
-    adapter_start: Annotated[float, Field(gt=0)] = 1.0  # times the usual weights of adapters that start anew
+    adapter_start: Annotated[float, Field(ge=0)] = 0.0  # times the usual weights of adapters that start anew; 0: silent
     adapters: bool = True  # temporal adapters; without them a clip is the average of its frames
     frozen_blocks: Annotated[int, Field(ge=0, le=18)] = 0  # of a convolutional stem, from the pixels on
     stem_scale: Part = 0.5  # of the learning rate, for the stem
+    adapter_scale: Part = 1.0  # the same, for temporal adapters
     drop_path: Part = 0.1
 
 

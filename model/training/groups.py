@@ -1,13 +1,13 @@
 """Groups of parameters for an optimiser: what decays, what learns slower, and what does not learn."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from model.layers.stem import ConvStem
-from model.training.config import OptimiserName
+from model.training.config import Network, OptimiserName
 from model.training.errors import BadConfig
 from model.vills.network import Vills
 
@@ -44,20 +44,28 @@ def stem_parameters(network: Vills) -> list[nn.Parameter]:
     return [parameter for layer in layers for parameter in layer.parameters()]
 
 
-def parameter_groups(
-    module: nn.Module, slow: Iterable[nn.Parameter], *, scale: float, weight_decay: float
-) -> list[dict[str, Any]]:
-    """What of `module` is trained, in at most four groups.
+def slow_parts(network: Vills, config: Network) -> list[tuple[float, list[nn.Parameter]]]:
+    """What learns slower than the rest, and by how much."""
+    adapters = [*network.adapters.parameters()]
+    return [(config.stem_scale, stem_parameters(network)), (config.adapter_scale, adapters)]
 
-    Vectors (biases, norms) and position tables do not decay. `slow` parameters learn at `scale` times the rate.
+
+def parameter_groups(
+    module: nn.Module, slow: Sequence[tuple[float, Sequence[nn.Parameter]]] = (), *, weight_decay: float
+) -> list[dict[str, Any]]:
+    """What of `module` is trained, in groups of one rate and one decay.
+
+    Vectors (biases, norms) and position tables do not decay. `slow` ones learn at so many times the rate.
     """
-    slowly = {id(parameter) for parameter in slow}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    scales: dict[int, float] = {}
+    for scale, parameters in slow:
+        scales |= {id(parameter): scale for parameter in parameters}
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
             decays = parameter.ndim > 1 and not name.endswith(("pos_embed", "cls_token"))
-            groups.setdefault((id(parameter) in slowly, decays), []).append(parameter)
+            groups.setdefault((scales.get(id(parameter), 1.0), decays), []).append(parameter)
     return [
-        {"params": members, "scale": scale if slows else 1.0, "weight_decay": weight_decay if decays else 0.0}
-        for (slows, decays), members in groups.items()
+        {"params": members, "scale": scale, "weight_decay": weight_decay if decays else 0.0}
+        for (scale, decays), members in groups.items()
     ]

@@ -25,7 +25,7 @@ from model.regions.pooling import RegionPool
 from model.training.averaging import move_average
 from model.training.config import PretrainConfig
 from model.training.distributed import rank, world_size
-from model.training.groups import frozen_blocks, make_optimiser, parameter_groups, stem_parameters
+from model.training.groups import frozen_blocks, make_optimiser, parameter_groups, slow_parts
 from model.training.schedules import cosine_between
 from model.training.sightings import Sightings, affinity_sightings, pose_sightings
 from model.vills.network import Vills
@@ -269,11 +269,9 @@ class PretrainTask:
         return chosen[:, None] & (order < (part * self._n_patches).round()[:, None])
 
     def optimiser(self) -> Optimizer:
-        slow = stem_parameters(self.module.student.network)
         schedule = self._config.schedule
-        groups = parameter_groups(
-            self.module.student, slow, scale=self._config.network.stem_scale, weight_decay=schedule.weight_decay
-        )
+        slow = slow_parts(self.module.student.network, self._config.network)
+        groups = parameter_groups(self.module.student, slow, weight_decay=schedule.weight_decay)
         return make_optimiser(schedule.optimiser, groups, schedule.lr)
 
     def before_step(self, step: int) -> None:

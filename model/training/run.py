@@ -35,6 +35,8 @@ from model.weights import Origin, load_weights, save_weights
 WEIGHTS = "weights.safetensors"
 ORIGIN = "origin.json"
 RESEARCH_ONLY = "research only (as the data sets it was trained on)"
+OWN_DATA = "as the pictures of the manifest it was trained on allow"
+OWN = "csv"  # a manifest: the only data whose terms are not known to be for research
 AnyRun = FinetuneConfig | PretrainConfig | SystemRun
 
 
@@ -188,7 +190,7 @@ def _origin(config: AnyRun, place: RunPlace) -> Origin:
     that only they saw.
     """
     data = [source.data for source in config.sources]
-    notes = []
+    notes, research = [], False
     teachers = config.teachers if isinstance(config, FinetuneConfig) else []
     if teachers:
         notes.append(f"distilled from {', '.join(Path(each.removeprefix('onnx:')).stem for each in teachers)}")
@@ -198,6 +200,9 @@ def _origin(config: AnyRun, place: RunPlace) -> Origin:
         if earlier.trained:
             data += [name for name in names.split(", ") if name not in data]
             notes += [note for note in rest if note not in notes]
+            research = earlier.licence != OWN_DATA
     elif (stem := _stem_weights(config, place)) is not None:
         notes.append(f"stem begun from {stem.stem}")
-    return Origin(trained=True, licence=RESEARCH_ONLY, training_data="; ".join([", ".join(data), *notes]))
+    # What teachers were trained on is for research as well, or not published.
+    licence = OWN_DATA if set(data) == {OWN} and not teachers and not research else RESEARCH_ONLY
+    return Origin(trained=True, licence=licence, training_data="; ".join([", ".join(data), *notes]))

@@ -54,11 +54,11 @@ def network_config(network: Network) -> VillsConfig:
 
 
 def starting_network(
-    config: VillsConfig, seed: int, *, weights: Path | None, stem_weights: Path | None, adapter_start: float = 1.0
+    config: VillsConfig, seed: int, *, weights: Path | None, stem_weights: Path | None, adapter_start: float = 0.0
 ) -> Vills:
     """A network to train: from `weights` of an earlier run, or drawn from `seed` with `stem_weights` in its stem.
 
-    adapter_start: how much larger than usual drawn temporal adapters are.
+    adapter_start: how much larger than usual drawn temporal adapters are; with 0 they add nothing at first.
 
     Raises:
         WeightsMismatch: the weights are of another network.
@@ -75,7 +75,10 @@ def starting_network(
         _fill_stem(network, stem_weights)
     for adapter in network.adapters.children():
         assert isinstance(adapter, TemporalAdapter)
-        adapter.amplify(adapter_start)
+        if adapter_start:
+            adapter.amplify(adapter_start)
+        else:
+            adapter.silence()
     return network
 
 

@@ -73,7 +73,7 @@ class TransferTask:
 
     def optimiser(self) -> Optimizer:
         schedule = self._config.schedule
-        groups = parameter_groups(self.module, (), scale=1.0, weight_decay=schedule.weight_decay)
+        groups = parameter_groups(self.module, weight_decay=schedule.weight_decay)
         return make_optimiser(schedule.optimiser, groups, schedule.lr)
 
     def before_step(self, step: int) -> None:

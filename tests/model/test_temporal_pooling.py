@@ -18,7 +18,7 @@ from model.layers.temporal_pooling import (
     make_pooling,
     usual_last_stride,
 )
-from tests.systems.clip_batches import assert_every_gradient
+from tests.systems.learning import assert_every_gradient
 
 CHANNELS, SIZE = 5, (4, 2)
 NAMES: tuple[PoolingName, ...] = get_args(PoolingName)
@@ -122,7 +122,7 @@ def test_every_parameter_and_every_frame_gets_a_gradient(name: PoolingName) -> N
     if isinstance(made, AttentionPooling):
         torch.nn.init.ones_(made.score.bias)  # type: ignore[arg-type]
     # A shift of all scores changes no softmax: the last bias has none where all scores are above 0.
-    assert_every_gradient(made, made(clips).square().sum(), vanishing=["score.bias"])
+    assert_every_gradient({"all": made(clips).square().sum()}, made, vanishing=["score.bias"])
     assert clips.grad is not None and bool(clips.grad.flatten(2).any(dim=2).all())
 
 

@@ -1,9 +1,7 @@
-"""Small training batches, and what every system's parameters have to show."""
-
-from collections.abc import Collection
+"""Small training batches."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from model.systems.system import Batch
 
@@ -22,13 +20,3 @@ def enliven(network: nn.Module, seed: int = 0) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
             nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
-
-
-def assert_every_gradient(module: nn.Module, loss: Tensor, vanishing: Collection[str] = ()) -> None:
-    """Each parameter gets a finite gradient, not all 0 but for those whose names end as `vanishing` says."""
-    module.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    for name, parameter in module.named_parameters():
-        assert parameter.grad is not None, name
-        assert bool(parameter.grad.isfinite().all()), name
-        assert parameter.grad.any() or name.endswith(tuple(vanishing)), name

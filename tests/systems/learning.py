@@ -1,6 +1,6 @@
 """Does every parameter learn, and are a fresh network's numbers of any size?"""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 import torch
@@ -22,20 +22,24 @@ def wake(module: nn.Module) -> None:
                 parameter.normal_(std=0.1)
 
 
-def without_gradient(*modules: nn.Module) -> list[str]:
-    """Names of parameters that should learn and have no gradient, or one of exactly 0."""
+def without_gradient(*modules: nn.Module, vanishing: Collection[str] = ()) -> list[str]:
+    """Names of parameters that should learn and have no gradient, or one of exactly 0 unless they end like these."""
     return [
         name
         for module in modules
         for name, parameter in module.named_parameters()
-        if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())
+        if parameter.requires_grad
+        and (parameter.grad is None or not (parameter.grad.any() or name.endswith(tuple(vanishing))))
     ]
 
 
-def assert_every_gradient(terms: Mapping[str, Tensor], *modules: nn.Module) -> None:
-    """The sum of the losses gives every parameter a gradient that is finite, and not all 0."""
+def assert_every_gradient(terms: Mapping[str, Tensor], *modules: nn.Module, vanishing: Collection[str] = ()) -> None:
+    """The sum of the losses gives every parameter a gradient that is finite, and not all 0.
+
+    vanishing: ends of names of those whose gradient may be 0.
+    """
     torch.autograd.backward(torch.stack([*terms.values()]).sum())
-    assert without_gradient(*modules) == []
+    assert without_gradient(*modules, vanishing=vanishing) == []
     for parameter in [each for module in modules for each in module.parameters() if each.grad is not None]:
         assert parameter.grad is not None and bool(parameter.grad.isfinite().all())
 

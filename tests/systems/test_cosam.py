@@ -14,8 +14,8 @@ from model.layers.frame_trunk import TrunkName
 from model.layers.temporal_pooling import AttentionPooling, PoolingName
 from model.systems.baseline import Baseline, BaselineConfig
 from model.systems.cosam import Cosam, CosamConfig, CosegmentationAttention, cost_volume
-from tests.systems.clip_batches import assert_every_gradient, enliven, random_batch
-from tests.systems.learning import settle
+from tests.systems.clip_batches import enliven, random_batch
+from tests.systems.learning import assert_every_gradient, settle
 
 SMALL = CosamConfig(trunk="mobilenetv2", height=64, width=32)
 NAMES: tuple[PoolingName, ...] = get_args(PoolingName)
@@ -187,7 +187,7 @@ def test_modules_may_follow_every_block(pooling: PoolingName) -> None:
     heads = network.training_heads(3)
     losses = network.losses(batch, heads)
     assert set(losses) == {"identity", "triplet"}
-    assert_every_gradient(nn.ModuleList([network, heads]), sum(losses.values(), torch.zeros(())), SHIFTS)
+    assert_every_gradient(losses, network, heads, vanishing=SHIFTS)
 
 
 @pytest.mark.parametrize("changes", [{"summary_layers": 1, "channel": "plain"}, {"after": (3,)}, {"last_stride": 2}])
@@ -196,8 +196,7 @@ def test_every_parameter_gets_a_gradient_in_other_forms(changes: dict[str, Any])
     # One layer has no batch norm after it, and a bias with a gradient like any other.
     vanishing = SHIFTS[:1] if network.config.summary_layers == 1 else SHIFTS
     heads = network.training_heads(2)
-    loss = sum(network.losses(batch, heads).values(), torch.zeros(()))
-    assert_every_gradient(nn.ModuleList([network, heads]), loss, vanishing)
+    assert_every_gradient(network.losses(batch, heads), network, heads, vanishing=vanishing)
 
 
 @pytest.mark.parametrize("pooling", NAMES)
@@ -276,4 +275,4 @@ def test_works_at_the_paper_s_size() -> None:
     network = small(CosamConfig())
     features = network.features(torch.randn(1, 4, 3, 256, 128))
     assert features.shape == (1, 2048)
-    assert_every_gradient(network, features.square().sum(), SHIFTS)
+    assert_every_gradient({"all": features.square().sum()}, network, vanishing=SHIFTS)

@@ -127,6 +127,9 @@ def test_adapters_that_start_anew_may_start_larger() -> None:
     grown = {name for name, tensor in usual.items() if not torch.equal(tensor, larger[name])}
     assert grown == {"adapters.0.down.weight", "adapters.0.up.weight"}
     assert all(torch.equal(4 * usual[name], larger[name]) for name in grown)
+    silent = starting_network(config, 3, weights=None, stem_weights=None).state_dict()
+    assert [name for name, tensor in usual.items() if not torch.equal(tensor, silent[name])] == ["adapters.0.up.weight"]
+    assert not silent["adapters.0.up.weight"].any()
 
 
 @pytest.mark.parametrize(

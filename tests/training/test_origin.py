@@ -8,7 +8,7 @@ from model.training.checkpoint import FILE
 from model.training.config import FinetuneConfig
 from model.training.config_files import checked
 from model.training.place import RunPlace
-from model.training.run import _kept_origin, _origin
+from model.training.run import OWN_DATA, RESEARCH_ONLY, _kept_origin, _origin
 from model.weights import UNTRAINED, Origin, save_weights
 from tests.model.small import small_network
 
@@ -33,6 +33,27 @@ def test_data_teachers_and_the_published_stem_are_told(tmp_path: Path) -> None:
     assert told.training_data == f"market1501, cuhk03; {distilled}; stem begun from retail-0248"
     drawn = _origin(config("csv", encoder="vills-tiny"), place(tmp_path))
     assert drawn.training_data == "csv"  # no stem that is published
+    assert drawn.licence == "as the pictures of the manifest it was trained on allow"
+
+
+@pytest.mark.parametrize(
+    ("data", "teachers", "before", "own"),
+    [
+        (["csv"], [], OWN_DATA, True),
+        (["csv"], [], "research only", False),
+        (["csv"], TEACHERS, None, False),
+        (["csv", "cuhk01"], [], None, False),
+    ],
+)
+def test_terms_are_one_s_own_where_nothing_else_was_learned_from(
+    tmp_path: Path, data: list[str], teachers: list[str], before: str | None, own: bool
+) -> None:
+    weights = None
+    if before is not None:
+        weights = tmp_path / "before.safetensors"
+        save_weights(weights, small_network(), Origin(trained=True, licence=before, training_data="csv"))
+    told = _origin(config(*data, encoder="vills-tiny", teachers=teachers), place(tmp_path, weights=weights))
+    assert (told.licence == OWN_DATA) is own and (told.licence == RESEARCH_ONLY) is not own
 
 
 @pytest.mark.parametrize(

@@ -85,11 +85,26 @@ def test_cosines_are_distilled_where_asked() -> None:
     batch = dict(task.batch(0, 0, "cpu"))
     losses = task.module.train()(batch)
     image, video = task.module.features(batch["frames"], ClipLayout(batch["mask"]))
-    seen = task.module.network.neck.norm(torch.cat((image, video)))[: len(image)]
-    torch.testing.assert_close(losses["cosines"], 2 * cosine_difference(seen, batch["teacher"].float()))
+    norm = task.module.network.neck.norm
+    seen = norm.weight * (image - image.mean(dim=0)) / (image.var(dim=0, correction=0) + norm.eps).sqrt()
+    rows = [
+        torch.cat((each, torch.stack([each[batch["clip"] == clip].mean(dim=0) for clip in range(len(video))])))
+        for each in (seen, batch["teacher"].float())
+    ]
+    torch.testing.assert_close(losses["cosines"], 2 * cosine_difference(*rows))
     assert gradients(task.module, batch)["regressor.weight"] > 0
     losses["cosines"].backward()
     assert set(task.module(batch)) - {"cosines"} == set(finetune_task(finetune_config()).module(batch))
+
+
+def test_teachers_say_nothing_of_time() -> None:
+    task = finetune_task(finetune_config())
+    losses = task.module(task.batch(0, 0, "cpu"))
+    torch.autograd.backward(losses["distil"] + losses["regress"])
+    network = task.module.network
+    assert network.fuse.weight.grad is not None and network.fuse.weight.grad.any()
+    adapters = [*network.adapters.parameters()]
+    assert adapters and not any(each.grad is not None and each.grad.any() for each in adapters)
 
 
 def test_a_teacher_s_targets_are_balanced_where_asked() -> None:
