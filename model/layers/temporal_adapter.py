@@ -32,8 +32,8 @@ class TemporalAdapter(nn.Module):
     def silence(self) -> None:
         """Begin by adding exactly 0, to any clip.
 
-        As drawn, what it adds turns the vector of a clip by some eight degrees: more than what tells two people apart
-        who look alike. Where tracks are too short to teach it better, as Market-1501's are, that stays.
+        Where tracks are too short to teach it anything, as Market-1501's are, an adapter that began as drawn turned the
+        vectors of clips by eight degrees after 600 steps, nearly all alike and away from those of images.
         """
         nn.init.zeros_(self.up.weight)
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from model.data.augment import AugmentPlan, augment
+from model.data.augment import AugmentPlan
 from model.data.errors import MissingData
 from model.data.pack import Pixels
 from model.data.samplers import PersonSampler
@@ -22,8 +22,8 @@ from model.losses.regression import direction_loss
 from model.losses.relational import cosine_difference, neighbour_divergence
 from model.losses.triplet import four_pairings
 from model.training.averaging import move_average
+from model.training.batches import augmented, batch_number, batch_seed, pictures_at
 from model.training.config import FinetuneConfig
-from model.training.distributed import rank, world_size
 from model.training.groups import frozen_blocks, make_optimiser, parameter_groups, slow_parts
 from model.training.heads import features_of, fit_classifier, fit_regressor, pictures_of
 from model.training.schedules import ema_decay
@@ -204,15 +204,13 @@ class FinetuneTask:
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
         """Frames (F, 3, H, W) 0-255 of B clips, `mask` (B, T), `clip` (F,) which clip a frame is of; per clip `person`,
         `track`, `domain`; `teacher` (F, Dt)."""
-        draws = self._config.schedule.accumulate * world_size()
-        place = step * draws + micro * world_size() + rank()
-        draw = self._data.sampler.draw(place)
+        number = batch_number(step, micro, self._config.schedule.accumulate)
+        draw = self._data.sampler.draw(number)
         rows = draw.rows[draw.mask]  # (F,)
         clip = torch.from_numpy(np.nonzero(draw.mask)[0]).to(device)
-        frames = torch.from_numpy(self._data.pixels[rows]).to(device).permute(0, 3, 1, 2)
-        generator = torch.Generator().manual_seed(self._config.seed * 1_000_003 + place)
+        frames = pictures_at(self._data.pixels, rows, device)
         batch = {
-            "frames": augment(frames, clip, self._plan, generator).frames,
+            "frames": augmented(frames, clip, self._plan, batch_seed(self._config.seed, number)),
             "mask": torch.from_numpy(draw.mask).to(device),
             "clip": clip,
             "person": torch.from_numpy(draw.person).to(device),

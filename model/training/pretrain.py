@@ -23,8 +23,8 @@ from model.losses.ufla import cross_kind
 from model.regions.cache import Bodies
 from model.regions.pooling import RegionPool
 from model.training.averaging import move_average
+from model.training.batches import batch_number, batch_seed, pictures_at
 from model.training.config import PretrainConfig
-from model.training.distributed import rank, world_size
 from model.training.groups import frozen_blocks, make_optimiser, parameter_groups, slow_parts
 from model.training.schedules import cosine_between
 from model.training.sightings import Sightings, affinity_sightings, pose_sightings
@@ -235,12 +235,12 @@ class PretrainTask:
         geometry (3B, 2, 3) of the sightings; hidden (3B, L) patches masked in them; keypoints (2, B, 33, 3) and bodies
         (2, B, h, w) of anchor and other frame, where they are known; seed, for prompts.
         """
-        place = (step * self._config.schedule.accumulate + micro) * world_size() + rank()
-        seed = self._config.seed * 1_000_003 + place
-        draw = self._data.sampler.draw(place)
+        number = batch_number(step, micro, self._config.schedule.accumulate)
+        seed = batch_seed(self._config.seed, number)
+        draw = self._data.sampler.draw(number)
         rows = draw.rows[draw.mask]  # (F,)
         clip = torch.from_numpy(np.nonzero(draw.mask)[0])
-        frames = torch.from_numpy(self._data.pixels[rows]).to(device).permute(0, 3, 1, 2)
+        frames = pictures_at(self._data.pixels, rows, device)
         generator = torch.Generator().manual_seed(seed)
         views = [augment(frames, clip.to(device), self._plan, generator) for _ in range(VIEWS)]
         anchor, other = _two_frames(draw, np.random.default_rng(seed))

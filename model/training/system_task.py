@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from model.data.augment import AugmentPlan, augment
+from model.data.augment import AugmentPlan
 from model.data.pack import Pixels
 from model.data.samplers import ClipSampler
 from model.systems.network import SystemNetwork
 from model.systems.system import Batch
 from model.training.averaging import move_average
-from model.training.distributed import rank, world_size
+from model.training.batches import augmented, batch_number, batch_seed, pictures_at
 from model.training.groups import make_optimiser, parameter_groups
 from model.training.schedules import ema_decay
 from model.training.system_config import SystemRun
@@ -93,14 +93,12 @@ class SystemTask:
 
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
         """`frames` (B, T, 3, H, W), 0-255; per clip `person`, `track`, `camera`; `attributes` (B, A) where known."""
-        draws = self._config.schedule.accumulate * world_size()
-        place = step * draws + micro * world_size() + rank()
-        draw = self._data.sampler.draw(place)
+        number = batch_number(step, micro, self._config.schedule.accumulate)
+        draw = self._data.sampler.draw(number)
         rows, length = draw.rows.reshape(-1), draw.rows.shape[1]  # every frame is real
-        frames = torch.from_numpy(self._data.pixels[rows]).to(device).permute(0, 3, 1, 2)
+        frames = pictures_at(self._data.pixels, rows, device)
         clip = torch.arange(len(draw.rows), device=device).repeat_interleave(length)
-        generator = torch.Generator().manual_seed(self._config.seed * 1_000_003 + place)
-        shown = augment(frames, clip, self._plan, generator).frames
+        shown = augmented(frames, clip, self._plan, batch_seed(self._config.seed, number))
         batch = {"frames": shown.view(len(draw.rows), length, *shown.shape[1:])}
         for name in ("person", "track", "camera"):
             batch[name] = torch.from_numpy(getattr(draw, name)).to(device)

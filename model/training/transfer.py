@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from model.data.attributes import Attributes, attributes_of
+from model.data.errors import MissingData
 from model.data.manifest import FILE
 from model.data.pack import Pixels
 from model.data.records import Picture
@@ -41,6 +42,8 @@ def transfer(config: TransferRun, place: RunPlace, progress: Progress) -> Path:
         labelled, target = (dataset_of(source, place.data) for source in (config.labelled, config.target))
         known = attributes_of([labelled.train], config.attributes)
         people = [picture for picture in target.train if picture.person > 0]
+        if not people:
+            raise MissingData(f"{target.name} has no person to train on, whose attributes could be told: give another")
         shape = config.network_config(known.table.shape[1])
         pack = packed([labelled.train, people], shape.height, shape.width, place, progress)
         data = TransferData(pack.pixels, known.table)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from model.data.augment import AugmentPlan, augment
+from model.data.augment import AugmentPlan
 from model.data.pack import Pixels
 from model.layers.imagenet_pixels import ImagenetPixels
 from model.systems.attribute_transfer import AttributeTransfer
-from model.training.distributed import rank, world_size
+from model.training.batches import augmented, batch_number, batch_seed, pictures_at
 from model.training.groups import make_optimiser, parameter_groups
 from model.training.transfer_config import TransferRun
 
@@ -61,13 +61,12 @@ class TransferTask:
 
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
         """`source` (S, 3, H, W), 0-255, with `labels` (S, A), and `target` (N, 3, H, W)."""
-        config, draws = self._config, self._config.schedule.accumulate * world_size()
-        place = step * draws + micro * world_size() + rank()
-        labelled = config.labelled.share
-        rows = self._data.drawn(labelled, config.target.share, (config.seed, place))
-        frames = torch.from_numpy(self._data.pixels[rows]).to(device).permute(0, 3, 1, 2)
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + place)
-        shown = augment(frames, torch.arange(len(rows), device=device), self._plan, generator).frames
+        config, labelled = self._config, self._config.labelled.share
+        number = batch_number(step, micro, config.schedule.accumulate)
+        rows = self._data.drawn(labelled, config.target.share, (config.seed, number))
+        frames = pictures_at(self._data.pixels, rows, device)
+        each = torch.arange(len(rows), device=device)
+        shown = augmented(frames, each, self._plan, batch_seed(config.seed, number))
         labels = torch.from_numpy(self._data.attributes[rows[:labelled]]).to(device)
         return {"source": shown[:labelled], "labels": labels, "target": shown[labelled:]}
 

@@ -127,3 +127,13 @@ def test_labelled_pictures_without_the_column_are_told(
     draw_people(tmp_path / "people")
     assert run(tmp_path, target, steps=1) == 2
     assert "learnt from the column 'known'" in capsys.readouterr().err
+
+
+def test_a_target_of_nobody_is_told(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_people(tmp_path / "people", COLUMNS)
+    nobody = Dataset("market1501", (), (), ())
+    monkeypatch.setitem(build.LOADERS, "market1501", lambda root: nobody)
+    assert run(tmp_path, target, steps=1) == 2
+    assert "market1501 has no person to train on" in capsys.readouterr().err
