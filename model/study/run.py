@@ -124,7 +124,7 @@ def _trained(runs: Runs, place: RunPlace, progress: Progress) -> Path:
     weights = place.weights
     for name, config in runs:
         weights = run(config, replace(place, out=place.out / name, weights=weights), progress)
-    assert weights is not None  # a variant has a run
+    assert weights is not None  # a variant has a run, and none is told to stop early
     return weights
 
 

@@ -11,14 +11,19 @@ import torch
 from model.training.errors import BadCheckpoint, FolderUnusable
 
 FILE = "checkpoint.pt"
+OTHER_DATA = "is of a run on other data, or of another version: give the data it began with, or another --out folder"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a run stands: `step` steps are done. `config` is the resolved configuration, as JSON."""
+    """Where a run stands: `step` steps are done. `config` is the resolved configuration, as JSON.
+
+    data: tells the pictures it learns from, and what is said of them, from all others.
+    """
 
     step: int
     config: str
+    data: str
     module: dict[str, Any]
     optimiser: dict[str, Any]
 
@@ -48,11 +53,11 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / FILE).exists()
 
 
-def load_checkpoint(folder: Path, config: str) -> Checkpoint | None:
+def load_checkpoint(folder: Path, config: str, data: str) -> Checkpoint | None:
     """The checkpoint in the run's folder; None where there is none yet.
 
     Raises:
-        BadCheckpoint: it cannot be read, or is of a run with another configuration.
+        BadCheckpoint: it cannot be read, or is of a run with another configuration or on other data.
     """
     path = folder / FILE
     if not has_checkpoint(folder):
@@ -68,4 +73,6 @@ def load_checkpoint(folder: Path, config: str) -> Checkpoint | None:
             f"the checkpoint {path} is of a run with another configuration: give another --out folder, "
             f"or go back to the configuration in {folder / 'config.json'}"
         )
+    if found.data != data:
+        raise BadCheckpoint(f"the checkpoint {path} {OTHER_DATA}")
     return found

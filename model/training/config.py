@@ -51,6 +51,12 @@ class Schedule(Section):
     weight_decay: Weight = 0.05
     average: Part = 0.999  # decay of the average of the weights, which is what is kept
 
+    @model_validator(mode="after")
+    def _every_rate_is_read(self) -> "Schedule":
+        if self.milestones and "last_lr" in self.model_fields_set:
+            raise ValueError("with milestones nothing reads last_lr: leave one of the two out")
+        return self
+
 
 class Network(Section):
     encoder: str = "vills-light"

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,7 +13,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from model.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.training.checkpoint import OTHER_DATA, Checkpoint, load_checkpoint, save_checkpoint
 from model.training.distributed import rank, spread, wait_for_all
 from model.training.errors import BadCheckpoint, Diverged
 from model.training.record import append_metrics, forget_metrics_from, write_provenance
@@ -33,6 +33,7 @@ class LoopPlan:
     warmup: int
     seed: int
     device: str  # cpu or cuda
+    data: str = ""  # what tells the data from all others: a checkpoint of a run on others is refused
     last_lr: float = 0.0  # at the end of the cosine, as a part of `lr`
     milestones: tuple[float, ...] = ()  # parts of the run after which `lr` is a tenth; none: half a cosine
     accumulate: int = 1  # batches a step
@@ -60,7 +61,7 @@ def train(task: Task, plan: LoopPlan, folder: Path, config: str, tell: Callable[
     # Sharding changes the parameters themselves, so the optimiser comes after it.
     model = spread(task.module, plan.device, sharded=plan.sharded)
     optimiser = task.optimiser()
-    first = _resume(task, optimiser, folder, config)
+    first = _resume(task, optimiser, plan, folder, config)
     last = plan.steps if plan.stop_after is None else min(plan.steps, first + plan.stop_after)
     meter, saved_at = _Meter(), time.monotonic()
     with _Batches(task, plan, first, last) as batches:
@@ -74,7 +75,7 @@ def train(task: Task, plan: LoopPlan, folder: Path, config: str, tell: Callable[
                     append_metrics(folder, {"step": done, **means})
                 tell(done, f"loss {means['loss']:.3f}")
             if done == last or time.monotonic() - saved_at > plan.save_every_s:
-                _save(task, optimiser, folder, config, done)
+                _save(task, optimiser, folder, Checkpoint(done, config, plan.data, {}, {}))
                 saved_at = time.monotonic()
     return last
 
@@ -85,8 +86,8 @@ def compile_blocks(module: nn.Module) -> None:
         block.compile(dynamic=True)
 
 
-def _resume(task: Task, optimiser: Optimizer, folder: Path, config: str) -> int:
-    checkpoint = load_checkpoint(folder, config)
+def _resume(task: Task, optimiser: Optimizer, plan: LoopPlan, folder: Path, config: str) -> int:
+    checkpoint = load_checkpoint(folder, config, plan.data)
     if checkpoint is None:
         if rank() == 0:
             write_provenance(folder, config)
@@ -95,20 +96,18 @@ def _resume(task: Task, optimiser: Optimizer, folder: Path, config: str) -> int:
     try:
         load_whole_state(task.module, optimiser, checkpoint.module, checkpoint.optimiser)
     except (RuntimeError, ValueError, LookupError) as error:
-        raise BadCheckpoint(
-            f"the checkpoint in {folder} is of a run on other data, or of another version: give the data it began "
-            "with, or another --out folder"
-        ) from error
+        raise BadCheckpoint(f"the checkpoint in {folder} {OTHER_DATA}") from error
     if rank() == 0:
         forget_metrics_from(folder, checkpoint.step + 1)
         logger.info("%s: resumed from step %d", folder, checkpoint.step)
     return checkpoint.step
 
 
-def _save(task: Task, optimiser: Optimizer, folder: Path, config: str, step: int) -> None:
+def _save(task: Task, optimiser: Optimizer, folder: Path, stand: Checkpoint) -> None:
+    """Write where the run stands, together with the state of what learns."""
     module, steps = whole_state(task.module, optimiser)
     if rank() == 0:
-        save_checkpoint(folder, Checkpoint(step, config, module, steps))
+        save_checkpoint(folder, replace(stand, module=module, optimiser=steps))
     wait_for_all()
 
 

@@ -1,5 +1,6 @@
 """Where a run finds its data and leaves its results, and what every kind of run does with that."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -70,8 +71,19 @@ def packed(
     return pack_pictures(paths, place.cache, height=height, width=width)
 
 
-def loop_plan(schedule: Schedule, seed: int, place: RunPlace) -> LoopPlan:
-    """What the loop has to know."""
+def data_digest(pack: PackedPictures, pictures: Sequence[Sequence[Picture]], *more: bytes) -> str:
+    """What tells a run's data from all others: its pictures, what is said of each, and `more`, such as attributes."""
+    digest = hashlib.sha256(pack.digest.encode())
+    for number, each in enumerate(pictures):
+        for picture in each:
+            said = number, picture.person, picture.camera, picture.track, picture.frame
+            digest.update(repr(said).encode())
+    digest.update(b"".join(more))
+    return digest.hexdigest()[:16]
+
+
+def loop_plan(schedule: Schedule, seed: int, place: RunPlace, data: str) -> LoopPlan:
+    """What the loop has to know; `data` as `data_digest` gives it."""
     return LoopPlan(
         steps=schedule.steps,
         lr=schedule.lr,
@@ -84,6 +96,7 @@ def loop_plan(schedule: Schedule, seed: int, place: RunPlace) -> LoopPlan:
         clip=schedule.clip,
         seed=seed,
         device=place.device,
+        data=data,
         stop_after=place.stop_after,
     )
 

@@ -21,7 +21,7 @@ from model.training.distributed import rank, wait_for_all
 from model.training.errors import BadConfig
 from model.training.finetune import FinetuneData, FinetuneTask, TeacherVectors
 from model.training.loop import train
-from model.training.place import Progress, RunPlace, dataset_of, loop_plan, packed, ready, told
+from model.training.place import Progress, RunPlace, data_digest, dataset_of, loop_plan, packed, ready, told
 from model.training.pretrain import PretrainData, PretrainTask
 from model.training.sharding import whole_network
 from model.training.start import network_config, published_stem, starting_network
@@ -40,7 +40,7 @@ OWN = "csv"  # a manifest: the only data whose terms are not known to be for res
 AnyRun = FinetuneConfig | PretrainConfig | SystemRun
 
 
-def run(config: AnyRun, place: RunPlace, progress: Progress) -> Path:
+def run(config: AnyRun, place: RunPlace, progress: Progress) -> Path | None:
     """The run that the configuration is of; see `finetune`, `pretrain` and `train_system`."""
     if isinstance(config, SystemRun):
         return train_system(config, place, progress)
@@ -49,8 +49,10 @@ def run(config: AnyRun, place: RunPlace, progress: Progress) -> Path:
     )
 
 
-def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Path:
+def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Path | None:
     """Fine-tune as the configuration says; the file of the averaged weights (fp16 safetensors).
+
+    None where the run was to stop before its last step.
 
     Raises:
         DataError: a data set is missing or not whole.
@@ -66,10 +68,10 @@ def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Pat
         if config.heads == "fitted" and not has_checkpoint(place.out):
             with progress("fitting the heads", task.n_pictures) as step:
                 task.fit_heads(place.device, step)
-        return _trained(task, config, place, progress)
+        return _trained(task, config, data_digest(pack, pictures), place, progress)
 
 
-def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path:
+def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path | None:
     """Train a published system, or one stage of it, as the configuration says; the file of its weights.
 
     Raises: as `finetune`.
@@ -83,17 +85,19 @@ def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path
         people = PersonSampler(training_set(pictures), shares, config.tracks, shape.sampling.frames, config.seed)
         sampler = ClipSampler(people, config.clips.rule, config.clips.stride)
         data = SystemData(pack.pixels, sampler, None if known is None else known.table)
-        network = starting_system(shape, config.seed, weights=place.weights, stem_weights=_stem_weights(config, place))
+        weights, stem = _beginning(config, place)
+        network = starting_system(shape, config.seed, weights=weights, stem_weights=stem)
+        digest = data_digest(pack, pictures, b"" if known is None else known.table.tobytes())
         if config.stage != "completion":
-            return _trained(SystemTask(network, config, data), config, place, progress)
+            return _trained(SystemTask(network, config, data), config, digest, place, progress)
         task = CompletionTask(network, config, data)
         if not has_checkpoint(place.out):
             with progress("fitting the guider", task.n_pictures) as step:
                 task.fit_guider(place.device, step)
-        return _trained(task, config, place, progress)
+        return _trained(task, config, digest, place, progress)
 
 
-def pretrain(config: PretrainConfig, place: RunPlace, progress: Progress) -> Path:
+def pretrain(config: PretrainConfig, place: RunPlace, progress: Progress) -> Path | None:
     """Pre-train as the configuration says; the file of the teacher's weights (fp16 safetensors).
 
     Raises: as `finetune`; RegionError where the pose network cannot be run.
@@ -105,18 +109,18 @@ def pretrain(config: PretrainConfig, place: RunPlace, progress: Progress) -> Pat
         sampler = TrackSampler(training_set(pictures), shares, config.frames, config.seed)
         bodies = _bodies(pictures, place, progress) if config.regions.proposer == "pose" else None
         task = PretrainTask(_network(config, place), config, PretrainData(pack.pixels, sampler, bodies))
-        return _trained(task, config, place, progress)
+        return _trained(task, config, data_digest(pack, pictures), place, progress)
 
 
 def _network(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Vills:
-    shape = network_config(config.network)
-    return starting_network(
-        shape,
-        config.seed,
-        weights=place.weights,
-        stem_weights=_stem_weights(config, place),
-        adapter_start=config.network.adapter_start,
-    )
+    shape, start = network_config(config.network), config.network.adapter_start
+    weights, stem = _beginning(config, place)
+    return starting_network(shape, config.seed, weights=weights, stem_weights=stem, adapter_start=start)
+
+
+def _beginning(config: AnyRun, place: RunPlace) -> tuple[Path | None, Path | None]:
+    """Weights to begin with, and others for the stem. A run that goes on has all of its own, and reads neither."""
+    return (None, None) if has_checkpoint(place.out) else (place.weights, _stem_weights(config, place))
 
 
 def _stem_weights(config: AnyRun, place: RunPlace) -> Path | None:
@@ -128,16 +132,17 @@ def _stem_weights(config: AnyRun, place: RunPlace) -> Path | None:
     return published_stem(network_config(config.network).stem, place.model_dir)
 
 
-def _trained(task: NetworkTask, config: AnyRun, place: RunPlace, progress: Progress) -> Path:
-    """Run the loop; when its last step is done, the weights are written."""
+def _trained(task: NetworkTask, config: AnyRun, data: str, place: RunPlace, progress: Progress) -> Path | None:
+    """Run the loop; when its last step is done, the weights are written. None where it was to stop before."""
     origin = _kept_origin(config, place)
-    plan = loop_plan(config.schedule, config.seed, place)
+    plan = loop_plan(config.schedule, config.seed, place, data)
     with progress("training", plan.steps) as step:
         done = train(task, plan, place.out, config.model_dump_json(), told(step))
-    if done == config.schedule.steps:
-        kept = whole_network(task.kept)
-        if rank() == 0:
-            save_weights(place.out / WEIGHTS, kept, origin, half=True)
+    if done < plan.steps:
+        return None
+    kept = whole_network(task.kept)
+    if rank() == 0:
+        save_weights(place.out / WEIGHTS, kept, origin, half=True)
     return place.out / WEIGHTS
 
 

@@ -57,6 +57,8 @@ class SystemRun(Section):
             raise ValueError(f"{self.system} is trained in one stage: leave `stage` out, or set it to whole")
         if self.stage == "completion" and self.settings.get("completion") == "off":
             raise ValueError('stage completion trains what settings.completion switches off: leave that "features"')
+        if self.stage == "completion" and "average" in self.schedule.model_fields_set and self.schedule.average:
+            raise ValueError("stage completion keeps its last weights and no average: set schedule.average to 0")
         return self
 
     @model_validator(mode="after")

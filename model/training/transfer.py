@@ -16,9 +16,10 @@ from model.data.manifest import FILE
 from model.data.pack import Pixels
 from model.data.records import Picture
 from model.systems.attribute_transfer import AttributeTransfer
+from model.training.checkpoint import has_checkpoint
 from model.training.distributed import rank
 from model.training.loop import train
-from model.training.place import Progress, RunPlace, dataset_of, loop_plan, packed, ready, told
+from model.training.place import Progress, RunPlace, data_digest, dataset_of, loop_plan, packed, ready, told
 from model.training.system_start import fill_trunks, published_trunk
 from model.training.transfer_config import TransferRun
 from model.training.transfer_task import TransferData, TransferModule, TransferTask
@@ -29,11 +30,12 @@ BATCH = 64  # pictures that are labelled at once
 COLUMNS = ("path", "person_id", "camera_id", "track_id", "frame")
 
 
-def transfer(config: TransferRun, place: RunPlace, progress: Progress) -> Path:
-    """Learn the attributes of one data set, and write what they are on the other.
+def transfer(config: TransferRun, place: RunPlace, progress: Progress) -> Path | None:
+    """Learn the attributes of one data set, and write what they are on the other: the manifest of that.
 
     The folder of the run then holds a manifest of the target's people to train on, whose pictures stay where they are,
     with everybody's attributes, and a configuration that trains attribute-driven disentangling on it.
+    None where the run was to stop before its last step.
 
     Raises:
         DataError, TrainingError: as `model.training.run.finetune`.
@@ -45,13 +47,16 @@ def transfer(config: TransferRun, place: RunPlace, progress: Progress) -> Path:
         if not people:
             raise MissingData(f"{target.name} has no person to train on, whose attributes could be told: give another")
         shape = config.network_config(known.table.shape[1])
-        pack = packed([labelled.train, people], shape.height, shape.width, place, progress)
+        pictures = [labelled.train, people]
+        pack = packed(pictures, shape.height, shape.width, place, progress)
         data = TransferData(pack.pixels, known.table)
         task = TransferTask(_network(config, known, place), config, data)
-        plan = loop_plan(config.schedule, config.seed, place)
+        plan = loop_plan(config.schedule, config.seed, place, data_digest(pack, pictures, known.table.tobytes()))
         with progress("training", plan.steps) as step:
             done = train(task, plan, place.out, config.model_dump_json(), told(step))
-        if done == plan.steps and rank() == 0:
+        if done < plan.steps:
+            return None
+        if rank() == 0:
             with progress("labelling", len(people)) as step:
                 found = _labels(task.module, people, pack.pixels[len(labelled.train) :], place.device, step)
             _write_manifest(place.out / FILE, people, known, found)
@@ -63,7 +68,8 @@ def _network(config: TransferRun, known: Attributes, place: RunPlace) -> Attribu
     shape = config.network_config(known.table.shape[1])
     with drawn_from(config.seed):
         network = AttributeTransfer(shape, torch.from_numpy(known.table.mean(axis=0)))
-    trunk = place.stem_weights or published_trunk(shape.trunk)
+    goes_on = has_checkpoint(place.out)  # and has all weights of its own
+    trunk = None if goes_on else place.stem_weights or published_trunk(shape.trunk)
     if trunk is not None:
         fill_trunks(network, shape.trunk, trunk)
     return network

@@ -102,7 +102,7 @@ def transfer(
 
     values = checked(TransferRun, read_config(config, _changes(change), folder=FOLDER), config)
     written = run(values, run_place(out, data, cache, None, stem_weights, stop_after), counted)
-    typer.echo(f"attributes written to {written}" if written.exists() else f"stopped; run again to go on in {out}")
+    _say(written, out, "attributes")
 
 
 @app.command()
@@ -128,8 +128,8 @@ def pretrain(
     _say(run(values, place, counted), out)
 
 
-def _say(written: Path, out: Path) -> None:
-    typer.echo(f"weights written to {written}" if written.exists() else f"stopped; run again to go on in {out}")
+def _say(written: Path | None, out: Path, what: str = "weights") -> None:
+    typer.echo(f"{what} written to {written}" if written else f"stopped; run again to go on in {out}")
 
 
 def run_place(

@@ -120,6 +120,7 @@ def test_a_column_that_is_not_there_is_named(
         ({"settings": {"frams": 3}}, "cosam reads no frams"),
         ({"stage": "base"}, "cosam is trained in one stage"),
         ({"system": "vrstc", "stage": "completion", "settings": {"completion": "off"}}, "switches off"),
+        ({"system": "vrstc", "stage": "completion", "schedule": {"steps": 1, "average": 0.9}}, "and no average"),
         ({"attributes": {"head": ["hair"]}}, "cosam learns no attributes"),
         ({"clips": {"rule": "all"}}, "clips.rule"),
     ],

@@ -91,6 +91,23 @@ def test_pre_trained_then_fine_tuned_weights_are_served(
     assert steps == [2, 3]
 
 
+def test_a_run_goes_on_from_its_checkpoint_alone_and_on_its_own_data(
+    drawn: Path, stem: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (drawn / "run").mkdir()
+    (drawn / "run" / "weights.safetensors").write_text("of an earlier run")
+    train(drawn, "pretrain", "self.toml", "run", *stem, "--stop-after", "1")
+    assert "stopped; run again to go on" in capsys.readouterr().out
+    Path(stem[1]).unlink()
+    train(drawn, "pretrain", "self.toml", "run", *stem, "--stop-after", "1")
+    manifest = drawn / "people" / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace(",p3,", ",p2,"))
+    options = ["--data", f"csv={drawn / 'people'}", "--out", str(drawn / "run")]
+    with pytest.raises(SystemExit):
+        main(["train", "pretrain", "--config", str(drawn / "self.toml"), *options, *stem])
+    assert "is of a run on other data" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -40,6 +40,7 @@ def test_what_comes_with_the_product_can_be_used(name: str) -> None:
         ({"sources": []}, "sources: List should have at least 1 item"),
         ({"losses": {"triplet": -1.0}}, "losses.triplet: Input should be greater than or equal to 0"),
         ({"task": "pretrain"}, "task: Input should be 'finetune'"),
+        ({"schedule": {"steps": 9, "milestones": [0.5], "last_lr": 0.1}}, "with milestones nothing reads last_lr"),
         ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
         ({"seed": 2**70}, "seed: Input should be less than"),
         ({"schedule": {"steps": 10, "lr": float("inf")}}, "schedule.lr: Input should be a finite number"),

@@ -35,7 +35,7 @@ def silent(step: int, text: str) -> None:
 def state_after(task: Any, plan: LoopPlan, folder: Path, runs: int) -> dict[str, Tensor]:
     for _ in range(runs):
         train(task(), plan, folder, "{}", silent)
-    checkpoint = load_checkpoint(folder, "{}")
+    checkpoint = load_checkpoint(folder, "{}", "")
     assert checkpoint is not None and checkpoint.step == PLAN.steps
     return checkpoint.module
 
@@ -67,11 +67,11 @@ def test_a_half_written_checkpoint_is_never_loaded(tmp_path: Path) -> None:
     train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
     whole = (tmp_path / FILE).read_bytes()
     (tmp_path / f"{FILE}.part").write_bytes(whole[:100])
-    assert load_checkpoint(tmp_path, "{}") is not None
+    assert load_checkpoint(tmp_path, "{}", "") is not None
     for damaged in (whole[: len(whole) // 2], whole[:1], b"hello world", b""):
         (tmp_path / FILE).write_bytes(damaged)
         with pytest.raises(BadCheckpoint, match=r"^[^\n]*cannot be read \(damaged.*remove it[^\n]*$"):
-            load_checkpoint(tmp_path, "{}")
+            load_checkpoint(tmp_path, "{}", "")
 
 
 def test_a_disk_that_does_not_take_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_disk_that_does_not_take_a_checkpoint_keeps_the_one_before(tmp_path: P
             train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
-    kept = load_checkpoint(tmp_path, "{}")
+    kept = load_checkpoint(tmp_path, "{}", "")
     assert kept is not None and kept.step == 2
 
 
@@ -95,9 +95,14 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_checkpoint_of_a_run_on_other_data_is_refused(tmp_path: Path) -> None:
-    """As many persons as the classifier has rows."""
+    train(TASKS["finetune"](), replace(PLAN, data="these", stop_after=1), tmp_path, "{}", silent)
+    with pytest.raises(BadCheckpoint, match=r"run on other data.*another --out"):
+        train(TASKS["finetune"](), replace(PLAN, data="those"), tmp_path, "{}", silent)
+
+
+def test_a_checkpoint_that_does_not_fit_the_network_is_refused(tmp_path: Path) -> None:
     train(TASKS["finetune"](), replace(PLAN, stop_after=1), tmp_path, "{}", silent)
-    checkpoint = load_checkpoint(tmp_path, "{}")
+    checkpoint = load_checkpoint(tmp_path, "{}", "")
     assert checkpoint is not None
     module = checkpoint.module | {"classifier.weight": checkpoint.module["classifier.weight"][:-1]}
     save_checkpoint(tmp_path, replace(checkpoint, module=module))
