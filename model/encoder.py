@@ -16,7 +16,7 @@ Clips = npt.NDArray[np.uint8]  # (B, T, H, W, 3), RGB, 0-255
 FrameMask = npt.NDArray[np.bool_]  # (B, T), True where a frame is real
 Embeddings = npt.NDArray[np.float32]  # (B, D), unit length
 Frames = npt.NDArray[np.uint8]  # (L, H, W, 3), of one track
-Scores = npt.NDArray[np.float32]  # (G,), from 0 to 1
+Scores = npt.NDArray[np.float64]  # (G,), from 0 to 1
 Read = TypeVar("Read")  # what a comparison keeps of a track
 
 

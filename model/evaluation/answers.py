@@ -94,7 +94,7 @@ def _collect(
     places: list[Numbers] = []
     right_scores, wrong_scores = [], []
     for query, scores in enumerate(_rows(blocks)):
-        person, camera = query_ids.person[query], query_ids.camera[query]
+        person, camera = int(query_ids.person[query]), int(query_ids.camera[query])
         right, wrong = _split(scores, gallery_ids, person, camera, same_camera)
         if len(right):
             places.append(_places(right, wrong))
@@ -122,13 +122,19 @@ def _rows(blocks: Iterable[Similarities]) -> Iterator[npt.NDArray[np.float32]]:
         yield from block
 
 
+def hidden_rows(gallery: Ids, person: int, camera: int, *, same_camera: bool) -> npt.NDArray[np.bool_]:
+    """(N,) rows that are neither a right nor a wrong answer to a query: junk and, with `same_camera`, its own view."""
+    junk: npt.NDArray[np.bool_] = gallery.person == JUNK
+    return junk | ((gallery.person == person) & (gallery.camera == camera)) if same_camera else junk
+
+
 def _split(
-    scores: npt.NDArray[np.float32], gallery: Ids, person: np.int64, camera: np.int64, same_camera: bool
+    scores: npt.NDArray[np.float32], gallery: Ids, person: int, camera: int, same_camera: bool
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """The scores of right and of wrong answers to one query; junk and same-camera rows are neither."""
     of_person = gallery.person == person
-    right = of_person & (gallery.camera != camera) if same_camera else of_person
-    return scores[right], scores[~of_person & (gallery.person != JUNK)]
+    counted = ~hidden_rows(gallery, person, camera, same_camera=same_camera)
+    return scores[of_person & counted], scores[~of_person & counted]
 
 
 def _places(right: npt.NDArray[np.float32], wrong: npt.NDArray[np.float32]) -> Numbers:

@@ -82,10 +82,12 @@ class Compared:
 
     def similarities(self, rows: Numbers) -> Similarities:
         """How alike some queries are to the whole gallery, by what they are ranked by: (R,) -> (R, N)."""
-        if self.reranked is not None:
-            return self.reranked[rows]
-        similarities: Similarities = self.queries[rows] @ self.gallery.T
-        return similarities
+        return self.cosines(rows) if self.reranked is None else self.reranked[rows]
+
+    def cosines(self, rows: Numbers) -> Similarities:
+        """The same by cosine, whatever they are ranked by."""
+        cosines: Similarities = self.queries[rows] @ self.gallery.T
+        return cosines
 
     def answers(self) -> Answers:
         """Where the right answers stand by cosine. Raises as `model.evaluation.answers.answers_of`."""
@@ -151,9 +153,9 @@ def rescore(compared: Compared, encoder: Encoder, top: int, *, step: Callable[[i
         EvaluationError: the encoder has no such comparison, or `top` is below 1.
         MissingData: a picture cannot be read.
     """
-    vectors, tracks = (compared.queries, compared.gallery), (compared.probe.queries, compared.probe.gallery)
-    similarities = rescored(vectors, tracks, rescorer_of(encoder), top, encoder.card.sampling, step=step)
-    return replace(compared, reranked=similarities, rescored=top)
+    vectors, sampling = (compared.queries, compared.gallery), encoder.card.sampling
+    similarities = rescored(vectors, compared.probe, rescorer_of(encoder), top, sampling, step=step)
+    return replace(compared, reranked=similarities, rescored=min(top, len(compared.gallery)))
 
 
 def rescorer_of(encoder: Encoder) -> Rescorer[Any]:

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from model.data.records import JUNK
-from model.evaluation.answers import Ids, Similarities
+from model.evaluation.answers import Ids, Similarities, hidden_rows
 from model.pictures import ink
 
 HEIGHT, WIDTH = 160, 80  # of a picture
@@ -42,9 +41,7 @@ def first_hits(
     wrong ones come first.
     """
     right = gallery.person == person
-    hidden = gallery.person == JUNK
-    if same_camera:
-        hidden = hidden | (right & (gallery.camera == camera))
+    hidden = hidden_rows(gallery, person, camera, same_camera=same_camera)
     order = np.lexsort((right, -scores))
     return [Hit(int(row), float(scores[row]), bool(right[row])) for row in order[~hidden[order]][:shown]]
 
@@ -55,11 +52,14 @@ def ranked_list(
     queries: Shelf,
     gallery: Shelf,
     *,
+    told: Similarities | None = None,
     shown: int = 10,
     same_camera: bool = True,
     title: str = "",
 ) -> None:
     """Write a PNG with one line a query: float32 similarities (Q, N), the larger the more alike.
+
+    told: what is written below each answer, (Q, N); the similarities unless given.
 
     Raises:
         ValueError: there is no query, or rows, identities and pictures differ in number.
@@ -72,13 +72,14 @@ def ranked_list(
     sheet = Image.new("RGB", sheet_size(n_queries, shown), ink.PAPER)
     draw = ImageDraw.Draw(sheet)
     ink.text(draw, (MARGIN, MARGIN - 4), title, size=16)
+    told = similarities if told is None else told
     for line, scores in enumerate(similarities):
         person, camera = int(queries.ids.person[line]), int(queries.ids.camera[line])
         hits = first_hits(scores, gallery.ids, person, camera, shown=shown, same_camera=same_camera)
         _paste(sheet, line, 0, queries.pictures[line], ink.INK, f"{person}, cam {camera}")
         for place, hit in enumerate(hits, 1):
             colour = ink.RIGHT if hit.right else ink.WRONG
-            caption = f"{hit.score:.3f}, cam {gallery.ids.camera[hit.row]}"
+            caption = f"{told[line, hit.row]:.3f}, cam {gallery.ids.camera[hit.row]}"
             left, top = _paste(sheet, line, place, gallery.pictures[hit.row], colour, caption)
             _mark(draw, left + WIDTH - 11, top + 11, hit.right)
     sheet.save(path, "PNG")

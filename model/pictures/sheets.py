@@ -18,19 +18,20 @@ def draw_sheets(folder: Path, compared: Compared, title: str, *, rows: int = 16,
     """Write two sheets of at most `rows` queries each, with the first `shown` answers of each; their files.
 
     `ranked.png`: queries spread evenly over all, which is what to expect. `mistakes.png`: those whose first answer is
-    wrong, the surest first (by how much the best wrong answer leads the best right one); none, and no such file is
-    left, where every first answer is right.
+    wrong, the surest first (by how much, in cosine, the best wrong answer leads the best right one); none, and
+    no such file is left, where every first answer is right.
 
     Raises:
         NothingToAsk: no query has a right answer.
         OSError: the folder is not there, or a picture cannot be read any more.
     """
-    answers = compared.reranked_answers() or compared.answers()
+    cosines = compared.answers()
+    answers = compared.reranked_answers() or cosines
     askable = _with_an_answer(compared)
     spread = askable[np.unique(np.linspace(0, len(askable) - 1, rows).round().astype(np.int64))]
     written = [_draw(folder / RANKED, compared, spread, f"{title}: spread over all queries", shown)]
-    lead = answers.best_wrong - answers.best_right
-    wrong = np.flatnonzero(lead >= 0)  # equal counts as wrong, as everywhere in evaluation
+    wrong = np.flatnonzero(answers.best_wrong >= answers.best_right)  # equal counts as wrong, as always in evaluation
+    lead = cosines.best_wrong - cosines.best_right
     surest = askable[wrong[np.argsort(-lead[wrong], kind="stable")[:rows]]]
     (folder / MISTAKES).unlink(missing_ok=True)
     if len(surest):
@@ -42,9 +43,9 @@ def draw_sheets(folder: Path, compared: Compared, title: str, *, rows: int = 16,
 def _draw(path: Path, compared: Compared, chosen: Numbers, title: str, shown: int) -> Path:
     queries = _shelf([compared.probe.queries[row] for row in chosen])
     same_camera = compared.probe.same_camera
-    similarities = compared.similarities(chosen)
+    similarities, cosines = compared.similarities(chosen), compared.cosines(chosen)
     gallery = _shelf(compared.probe.gallery)
-    ranked_list(path, similarities, queries, gallery, shown=shown, same_camera=same_camera, title=title)
+    ranked_list(path, similarities, queries, gallery, told=cosines, shown=shown, same_camera=same_camera, title=title)
     return path
 
 

@@ -9,7 +9,7 @@ from model.evaluation.protocols import Protocol
 from model.training.config import FinetuneConfig, PretrainConfig, Section, Seed
 from model.training.config_files import CONFIGS, Config, checked, read_config
 from model.training.errors import BadConfig
-from model.training.run import AnyRun
+from model.training.origin import AnyRun
 from model.training.start import network_config
 from model.training.system_config import FOLDER as SYSTEMS
 from model.training.system_config import SystemRun
@@ -63,6 +63,29 @@ class Study(Section):
     tests: Annotated[list[Tested], Field(min_length=1)]
     variants: Annotated[list[Variant], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _nothing_is_there_twice(self) -> "Study":
+        tests = [" ".join(filter(None, one)) for test in self.tests for one in asked_in(test)]
+        names, seeds = [one.name for one in self.variants], [str(seed) for seed in self.seeds]
+        for what, given in (("variants", names), ("seeds", seeds), ("tests", tests)):
+            twice = sorted({one for one in given if given.count(one) > 1})
+            if twice:
+                raise ValueError(f"{what} are there twice, and would count as two: leave one {', '.join(twice)} out")
+        return self
+
+    @model_validator(mode="after")
+    def _every_change_is_read(self) -> "Study":
+        runs = [stage.changes for one in self.variants for stage in one.system]
+        runs += [one.pretrain or {} for one in self.variants] + [one.finetune for one in self.variants]
+        if any("seed" in changes for changes in [self.changes, *self.changes_in.values(), *runs]):
+            raise ValueError("every run's seed is the study's: leave `seed` out of all changes, and set `seeds`")
+        for one in self.variants:
+            if one.pretrain and self.pretrain is None:
+                raise ValueError(
+                    f"{one.name} changes pre-training, and there is none: name a configuration, `pretrain`"
+                )
+        return self
+
 
 def read_study(name: str) -> Study:
     """A study by the name of one that comes with the product, or by its file.
@@ -71,17 +94,27 @@ def read_study(name: str) -> Study:
         BadConfig: there is none, or it cannot be used, or one of its runs' configurations cannot.
     """
     study = checked(Study, read_config(name, folder=FOLDER), name)
-    names = [variant.name for variant in study.variants]
-    if len(set(names)) < len(names):
-        raise BadConfig(f"the study {name} has two variants of one name: {', '.join(names)}")
     unread = study.changes_in.keys() - _configurations(study)
     if unread:
         raise BadConfig(f"the study {name} changes {', '.join(sorted(unread))}, and no run of it is made with that")
     for variant in study.variants:  # an error in the last variant must not show after hours
-        for _, config in runs_of(study, variant, study.seeds[0]):
-            if not isinstance(config, SystemRun):
-                network_config(config.network)
+        networks = [
+            network_config(config.network)
+            for _, config in runs_of(study, variant, study.seeds[0])
+            if not isinstance(config, SystemRun)
+        ]
+        names = list(dict.fromkeys(network.name for network in networks))
+        if len(names) > 1:
+            raise BadConfig(
+                f"{variant.name} trains {names[0]} and then {names[1]}, and its runs are of one network: change both"
+            )
     return study
+
+
+def asked_in(test: Tested) -> list[tuple[str, Protocol, str]]:
+    """Each question of a test: data, protocol, and which queries ask, as `column=value`."""
+    where = ", ".join(f"{column}={value}" for column, value in test.where.items())
+    return [(test.data, protocol, where) for protocol in test.protocols]
 
 
 def runs_of(study: Study, variant: Variant, seed: int) -> Runs:
@@ -103,11 +136,17 @@ def runs_of(study: Study, variant: Variant, seed: int) -> Runs:
 
 
 def _run(kind: type[Config], study: Study, variant: Variant, config: str, changes: Changes, seed: int) -> Config:
-    changes = {**study.changes, **study.changes_in.get(config, {}), **changes, "seed": seed}
-    values = read_config(config, changes, folder=SYSTEMS if kind is SystemRun else CONFIGS)
+    levels = (study.changes, study.changes_in.get(config, {}), changes, {"seed": seed})
+    try:
+        values = read_config(config, *levels, folder=SYSTEMS if kind is SystemRun else CONFIGS)
+    except BadConfig as error:
+        raise BadConfig(f"{variant.name}: {error}") from error
     return checked(kind, values, f"{config} of {variant.name}")
 
 
 def _configurations(study: Study) -> set[str]:
+    """All that a run is made with."""
+    own = [variant for variant in study.variants if not variant.system]
+    firsts = {study.pretrain for variant in own if variant.pretrain is not False}
     systems = {stage.config for variant in study.variants for stage in variant.system}
-    return systems | {config for config in (study.pretrain, study.finetune) if config is not None}
+    return {config for config in (*systems, *firsts, *(study.finetune for _ in own)) if config is not None}

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from statistics import mean, median, stdev
 
-from model.study.run import Result
+from model.study.results import Result
 
 
 def as_table(results: Sequence[Result]) -> str:
     """Markdown; Rank-1 / mAP in per cent, parameters in millions, milliseconds for one clip.
 
-    With several seeds each is `mean ± standard deviation`; a time is the median of all.
+    With several seeds each is `mean ± standard deviation`; a time is the median of all. Where studies differ in what a
+    variant's network learns beside the embedding, its parameters are given from the least to the most.
     """
     tests = list(dict.fromkeys(each.test for each in results))
     heads = ["variant", *tests, "parameters", "ms a clip"]
@@ -17,9 +18,14 @@ def as_table(results: Sequence[Result]) -> str:
     for variant in dict.fromkeys(each.variant for each in results):
         own = [each for each in results if each.variant == variant]
         cells = [_cell([each for each in own if each.test == test]) for test in tests]
-        size, time = own[0].parameters / 1e6, median(each.clip_ms for each in own)
-        lines.append(f"| {' | '.join([variant, *cells, f'{size:.1f} M', f'{time:.0f}'])} |")
+        sizes = " to ".join(dict.fromkeys(f"{each / 1e6:.1f}" for each in _ends([each.parameters for each in own])))
+        time = median(each.clip_ms for each in own)
+        lines.append(f"| {' | '.join([variant, *cells, f'{sizes} M', f'{time:.0f}'])} |")
     return "\n".join(lines)
+
+
+def _ends(values: Sequence[int]) -> tuple[int, int]:
+    return min(values), max(values)
 
 
 def _cell(found: Sequence[Result]) -> str:

@@ -27,5 +27,5 @@ class SnippetRescorer(Rescorer[Snippets]):
 
     @torch.inference_mode()
     def scores(self, query: Snippets, candidates: Sequence[Snippets]) -> Scores:
-        found: Scores = self._system.rescore(query, candidates).float().cpu().numpy()
+        found: Scores = self._system.rescore(query, candidates).cpu().numpy()
         return found

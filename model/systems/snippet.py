@@ -86,7 +86,7 @@ class Snippet(System):
         return track[(starts[:, None] + within) % len(track)]
 
     def rescore(self, query_snippets: Snippets, gallery_snippets: Sequence[Snippets]) -> Tensor:
-        """How alike a query's track and each of G candidates' are, from 0 to 1, (G,). In evaluation mode.
+        """How alike a query's track and each of G candidates' are, from 0 to 1, (G,) float64. In evaluation mode.
 
         Each of the candidate's snippets is pooled by each of the query's, and their distance is the verifier's
         probability of two persons. The score is one minus `track_distance`.
@@ -119,7 +119,8 @@ class Snippet(System):
         return logits
 
     def _track_distance(self, probe: Snippets, gallery: Snippets) -> Tensor:
-        different = self._compare(probe, gallery).softmax(dim=-1)[..., 0]  # (M, N)
+        # In float64: in float32 all pairs that differ clearly would be equally unlike each other.
+        different = self._compare(probe, gallery).double().softmax(dim=-1)[..., 0]  # (M, N)
         return track_distance(different, self.config.nearest)
 
 

@@ -27,7 +27,7 @@ Parts = Annotated[tuple[Part, Part], Field(strict=False), AfterValidator(_rising
 class Section(BaseModel):
     """Refuses what it does not know, and values of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, ser_json_inf_nan="strings")
 
 
 class Source(Section):

@@ -1,5 +1,6 @@
 """Reading configurations: those that come with the product by name, others by file, and what they begin from."""
 
+import copy
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -12,24 +13,27 @@ from model.training.errors import BadConfig
 
 CONFIGS = "configs"  # folder of the package
 BASE = "base"  # the key of the configuration that another one changes
+WHOLE = ("attributes",)  # tables of names that are the user's: half of one and half of another would be nobody's
 Values = dict[str, Any]
 Config = TypeVar("Config", bound=Section)
 
 
-def read_config(name: str, changes: Values | None = None, *, folder: str = CONFIGS) -> Values:
+def read_config(name: str, *changes: Values, folder: str = CONFIGS) -> Values:
     """The values of a configuration: a file, or the name of one that comes with the product.
 
-    One that says `base = NAME` has the values of that one, changed by its own: sections key by key, all else as a
-    whole. A base's file is looked up from the folder of the file that names it.
+    One that says `base = NAME` has the values of that one, changed by its own: sections key by key, all else (and
+    `attributes`) as a whole. A base's file is looked up from the folder of the file that names it.
 
-    changes: values in place of the file's, by dotted name. folder: of the package, where names are looked up.
+    changes: values in place of the file's, by dotted name, in the same way; of several the later ones win. folder: of
+    the package, where names are looked up.
 
     Raises:
         BadConfig: no such file or name, not TOML, a circle of bases, or a change inside what is no section.
     """
-    values = _with_base(name, folder, ())
-    for dotted, value in (changes or {}).items():
-        _put(values, dotted, value)
+    values = _with_base(_found(name), folder, ())
+    for level in changes:
+        for dotted, value in level.items():
+            values = _merged(values, _nested(values, dotted, value))
     return values
 
 
@@ -42,32 +46,37 @@ def checked(kind: type[Config], values: Values, origin: str) -> Config:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise BadConfig(f"the configuration {origin} cannot be used: {faults}") from error
+        faults = (": ".join([*filter(None, [".".join(map(str, each["loc"]))]), each["msg"]]) for each in error.errors())
+        raise BadConfig(f"the configuration {origin} cannot be used: {'; '.join(faults)}") from error
 
 
 def _with_base(name: str, folder: str, above: tuple[str, ...]) -> Values:
-    values = _load(name, folder)
+    values = _load(name, folder, above)
     base = values.pop(BASE, None)
     if base is None:
         return values
     if not isinstance(base, str):
         raise BadConfig(f"the configuration {name} has the base {base!r}: give a name or a .toml file, in quotes")
-    if _is_file(base) and _is_file(name):
-        base = str(Path(name).parent / base)
+    base = _found(base, Path(name).parent if _is_file(name) else Path())
     if base in (*above, name):
         raise BadConfig(f"the configuration {name} begins from {base}, which begins from it: leave one `base` out")
     return _merged(_with_base(base, folder, (*above, name)), values)
 
 
-def _load(name: str, folder: str) -> Values:
+def _found(name: str, beside: Path = Path()) -> str:
+    """One name for one configuration, however it is written: of a file the whole path."""
+    return str((beside / name).resolve()) if _is_file(name) else name
+
+
+def _load(name: str, folder: str, above: tuple[str, ...]) -> Values:
     shipped = resources.files("model") / folder
     try:
         return tomllib.loads(Path(name).read_text() if _is_file(name) else (shipped / f"{name}.toml").read_text())
     except FileNotFoundError as error:
         names = sorted(each.name.removesuffix(".toml") for each in shipped.iterdir() if each.name.endswith(".toml"))
+        asked = f", which {above[-1]} has as its base" if above else ""
         raise BadConfig(
-            f"there is no configuration {name!r}: name a .toml file or one of {', '.join(names)}"
+            f"there is no configuration {name!r}{asked}: name a .toml file or one of {', '.join(names)}"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: not TOML, not UTF-8, or no name of a file
         raise BadConfig(f"the configuration {name} cannot be read: {error}") from error
@@ -78,24 +87,26 @@ def _is_file(name: str) -> bool:
 
 
 def _merged(below: Values, above: Values) -> Values:
-    """`above` wins; where both have a section, key by key."""
+    """`above` wins; where both have a section, key by key. Neither is changed, now or by what is done to the result."""
     both = {
         key: _merged(below[key], value)
         for key, value in above.items()
-        if isinstance(value, dict) and _section(below, key)
+        if isinstance(value, dict) and isinstance(below.get(key), dict) and key not in WHOLE
     }
-    return below | above | both
+    return copy.deepcopy(below | above) | both
 
 
-def _section(values: Values, key: str) -> bool:
-    return isinstance(values.get(key), dict)
-
-
-def _put(values: Values, dotted: str, value: object) -> None:
+def _nested(values: Values, dotted: str, value: object) -> Values:
+    """`{"a": {"b": value}}` for `a.b`, if `values` has a section `a`, or nothing that is called so."""
     *sections, key = dotted.split(".")
     place: Any = values
     for section in sections:
-        place = place.setdefault(section, {})
+        place = place.get(section, {})
         if not isinstance(place, dict):
             raise BadConfig(f"{dotted} is set, and {section} is no section but {place!r}: set {section} as a whole")
-    place[key] = value
+    nested: Values = {key: value}
+    if sections and sections[0] in WHOLE:  # one of its names is changed, and the others stay
+        nested = place | nested
+    for section in reversed(sections):
+        nested = {section: nested}
+    return nested

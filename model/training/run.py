@@ -1,8 +1,6 @@
 """A run from configuration to weights: data, teacher, network and task put together."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,23 +19,19 @@ from model.training.distributed import rank, wait_for_all
 from model.training.errors import BadConfig
 from model.training.finetune import FinetuneData, FinetuneTask, TeacherVectors
 from model.training.loop import train
+from model.training.origin import AnyRun, begins_with, kept_origin
 from model.training.place import Progress, RunPlace, data_digest, dataset_of, loop_plan, packed, ready, told
 from model.training.pretrain import PretrainData, PretrainTask
 from model.training.sharding import whole_network
-from model.training.start import network_config, published_stem, starting_network
+from model.training.start import network_config, starting_network
 from model.training.system_config import SystemRun
-from model.training.system_start import published_trunk, starting_system
+from model.training.system_start import starting_system
 from model.training.system_task import SystemData, SystemTask
 from model.training.task import NetworkTask
 from model.vills.network import Vills
-from model.weights import Origin, load_weights, save_weights
+from model.weights import save_weights
 
 WEIGHTS = "weights.safetensors"
-ORIGIN = "origin.json"
-RESEARCH_ONLY = "research only (as the data sets it was trained on)"
-OWN_DATA = "as the pictures of the manifest it was trained on allow"
-OWN = "csv"  # a manifest: the only data whose terms are not known to be for research
-AnyRun = FinetuneConfig | PretrainConfig | SystemRun
 
 
 def run(config: AnyRun, place: RunPlace, progress: Progress) -> Path | None:
@@ -102,12 +96,13 @@ def pretrain(config: PretrainConfig, place: RunPlace, progress: Progress) -> Pat
 
     Raises: as `finetune`; RegionError where the pose network cannot be run.
     """
+    pose = pose_network(config, place)
     with ready(place):
         pictures = [dataset_of(source, place.data).train for source in config.sources]
         pack = packed(pictures, config.network.height, config.network.width, place, progress)
         shares = [source.share for source in config.sources]
         sampler = TrackSampler(training_set(pictures), shares, config.frames, config.seed)
-        bodies = _bodies(pictures, place, progress) if config.regions.proposer == "pose" else None
+        bodies = None if pose is None else _bodies(pictures, pose, place, progress)
         task = PretrainTask(_network(config, place), config, PretrainData(pack.pixels, sampler, bodies))
         return _trained(task, config, data_digest(pack, pictures), place, progress)
 
@@ -120,21 +115,12 @@ def _network(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Vills:
 
 def _beginning(config: AnyRun, place: RunPlace) -> tuple[Path | None, Path | None]:
     """Weights to begin with, and others for the stem. A run that goes on has all of its own, and reads neither."""
-    return (None, None) if has_checkpoint(place.out) else (place.weights, _stem_weights(config, place))
-
-
-def _stem_weights(config: AnyRun, place: RunPlace) -> Path | None:
-    """Published weights for the stem of a network that starts anew: those given, or those that belong to the stem."""
-    if place.weights is not None or place.stem_weights is not None:
-        return place.stem_weights
-    if isinstance(config, SystemRun):
-        return published_trunk(config.network_config().settings.trunk)
-    return published_stem(network_config(config.network).stem, place.model_dir)
+    return (None, None) if has_checkpoint(place.out) else begins_with(config, place)
 
 
 def _trained(task: NetworkTask, config: AnyRun, data: str, place: RunPlace, progress: Progress) -> Path | None:
     """Run the loop; when its last step is done, the weights are written. None where it was to stop before."""
-    origin = _kept_origin(config, place)
+    origin = kept_origin(config, place)
     plan = loop_plan(config.schedule, config.seed, place, data)
     with progress("training", plan.steps) as step:
         done = train(task, plan, place.out, config.model_dump_json(), told(step))
@@ -166,48 +152,23 @@ def _teacher(name: str, pictures: Sequence[Sequence[Picture]], place: RunPlace, 
     return teacher_vectors(encoder, pack, place.cache)
 
 
-def _bodies(pictures: Sequence[Sequence[Picture]], place: RunPlace, progress: Progress) -> Bodies:
+def pose_network(config: PretrainConfig, place: RunPlace) -> Path | None:
+    """The network that regions come from; None where they come from the teacher's own tokens.
+
+    Raises:
+        BadConfig: they are to come from body keypoints, and it is not given.
+    """
+    if config.regions.proposer == "affinity":
+        return None
     if place.pose is None:
         raise BadConfig("regions from body keypoints need the pose network: --pose FILE, or regions.proposer affinity")
+    return place.pose
+
+
+def _bodies(pictures: Sequence[Sequence[Picture]], pose: Path, place: RunPlace, progress: Progress) -> Bodies:
     paths = [picture.path for each in pictures for picture in each]
     if rank() == 0:
         with progress("looking for bodies", len(paths)) as step:
-            cached_bodies(place.cache, paths, place.pose, processes=place.threads, step=step)
+            cached_bodies(place.cache, paths, pose, processes=place.threads, step=step)
     wait_for_all()
-    return cached_bodies(place.cache, paths, place.pose)
-
-
-def _kept_origin(config: AnyRun, place: RunPlace) -> Origin:
-    """The origin as it was when the run began: going on, it may be given other weights to start from, or none."""
-    file = place.out / ORIGIN
-    if has_checkpoint(place.out) and file.exists():
-        return Origin(**json.loads(file.read_text()))
-    origin = _origin(config, place)
-    if rank() == 0:
-        file.write_text(json.dumps(asdict(origin)) + "\n")
-    return origin
-
-
-def _origin(config: AnyRun, place: RunPlace) -> Origin:
-    """What the weights may be used for, and everything they learned from: data, teachers, and where they began.
-
-    Notes are parted by "; ", data first. Those of the weights a run began with stay, and so do the names of data sets
-    that only they saw.
-    """
-    data = [source.data for source in config.sources]
-    notes, research = [], False
-    teachers = config.teachers if isinstance(config, FinetuneConfig) else []
-    if teachers:
-        notes.append(f"distilled from {', '.join(Path(each.removeprefix('onnx:')).stem for each in teachers)}")
-    if place.weights is not None:
-        earlier = load_weights(place.weights).origin
-        names, *rest = earlier.training_data.split("; ")
-        if earlier.trained:
-            data += [name for name in names.split(", ") if name not in data]
-            notes += [note for note in rest if note not in notes]
-            research = earlier.licence != OWN_DATA
-    elif (stem := _stem_weights(config, place)) is not None:
-        notes.append(f"stem begun from {stem.stem}")
-    # What teachers were trained on is for research as well, or not published.
-    licence = OWN_DATA if set(data) == {OWN} and not teachers and not research else RESEARCH_ONLY
-    return Origin(trained=True, licence=licence, training_data="; ".join([", ".join(data), *notes]))
+    return cached_bodies(place.cache, paths, pose)

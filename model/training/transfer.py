@@ -17,13 +17,19 @@ from model.data.pack import Pixels
 from model.data.records import Picture
 from model.systems.attribute_transfer import AttributeTransfer
 from model.training.checkpoint import has_checkpoint
+from model.training.config_files import checked, read_config
 from model.training.distributed import rank
+from model.training.errors import BadConfig
 from model.training.loop import train
+from model.training.origin import RESEARCH_ONLY, write_origin
 from model.training.place import Progress, RunPlace, data_digest, dataset_of, loop_plan, packed, ready, told
+from model.training.system_config import FOLDER as SYSTEMS
+from model.training.system_config import SystemRun
 from model.training.system_start import fill_trunks, published_trunk
 from model.training.transfer_config import TransferRun
 from model.training.transfer_task import TransferData, TransferModule, TransferTask
 from model.vills.seeding import drawn_from
+from model.weights import Origin
 
 CONFIG = "attributes.toml"
 BATCH = 64  # pictures that are labelled at once
@@ -39,7 +45,11 @@ def transfer(config: TransferRun, place: RunPlace, progress: Progress) -> Path |
 
     Raises:
         DataError, TrainingError: as `model.training.run.finetune`.
+        BadConfig: `prepares` is no configuration that learns attributes, or the folder has a manifest of its own.
     """
+    base = _base_of(config)
+    if (place.out / FILE).exists() and not has_checkpoint(place.out):
+        raise BadConfig(f"{place.out / FILE} is there already and would be replaced: give another --out")
     with ready(place):
         labelled, target = (dataset_of(source, place.data) for source in (config.labelled, config.target))
         known = attributes_of([labelled.train], config.attributes)
@@ -60,8 +70,19 @@ def transfer(config: TransferRun, place: RunPlace, progress: Progress) -> Path |
             with progress("labelling", len(people)) as step:
                 found = _labels(task.module, people, pack.pixels[len(labelled.train) :], place.device, step)
             _write_manifest(place.out / FILE, people, known, found)
-            _write_config(place.out / CONFIG, config, known)
+            _write_config(place.out / CONFIG, base, config, known)
+            learnt = f"{target.name}; attributes learnt from {labelled.name}"
+            write_origin(place.out, Origin(trained=True, licence=RESEARCH_ONLY, training_data=learnt))
     return place.out / FILE
+
+
+def _base_of(config: TransferRun) -> str:
+    """What the written configuration begins from: a name, or the whole path of a file."""
+    values = read_config(config.prepares, {"attributes": config.attributes}, folder=SYSTEMS)
+    found = checked(SystemRun, values, config.prepares)
+    if found.system != "attributes":
+        raise BadConfig(f"prepares is {config.prepares}, and {found.system} learns no attributes: name `attributes`")
+    return str(Path(config.prepares).resolve()) if config.prepares.endswith(".toml") else config.prepares
 
 
 def _network(config: TransferRun, known: Attributes, place: RunPlace) -> AttributeTransfer:
@@ -111,16 +132,20 @@ def _row(picture: Picture) -> list[object]:
     return [picture.path.absolute(), picture.person, picture.camera, track, picture.frame]
 
 
-def _write_config(path: Path, config: TransferRun, known: Attributes) -> None:
-    """TOML's basic strings and lists of them are JSON's."""
+def _write_config(path: Path, base: str, config: TransferRun, known: Attributes) -> None:
     lines = [
         f"# Attributes of {config.target.data}, as learnt from {config.labelled.data}; the manifest beside says them.",
-        f"base = {json.dumps(config.prepares)}",
+        f"base = {_text(base)}",
         'sources = [{ data = "csv", share = 8 }]',
         "",
         "[attributes]",
-        *(f"{json.dumps(group)} = {json.dumps(list(names), ensure_ascii=False)}" for group, names in known.groups),
+        *(f"{_text(group)} = [{', '.join(map(_text, names))}]" for group, names in known.groups),
     ]
     beside = path.with_name(f"{path.name}.part")
     beside.write_text("\n".join(lines) + "\n")
     beside.replace(path)
+
+
+def _text(text: str) -> str:
+    """A basic string of TOML: JSON's, but for one character that JSON leaves as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -33,6 +33,8 @@ class TransferRun(Section):
             raise ValueError(f"attributes go from one data set to another, and both are {self.target.data}")
         if self.schedule.average:
             raise ValueError("no average of the weights is kept here: set schedule.average to 0")
+        if self.schedule.sharded:
+            raise ValueError("the network labels pictures as a whole: leave schedule.sharded out")
         self.network_config(1)
         return self
 

@@ -1,16 +1,20 @@
 """`vills compare`: studies of several ways to train, from data sets to one table."""
 
-import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.evaluating import check_places
+from service.commands.evaluating import check_places, write_json
 from service.commands.failures import UserError
 from service.commands.progress import counted
-from service.commands.training import Cache, Data, Out, StemWeights, Weights, run_place
+from service.commands.training import Cache, Data, Out, Pose, StemWeights, Weights, run_place
+
+if TYPE_CHECKING:
+    from model.study.config import Study
 
 
 def compare(
@@ -25,29 +29,41 @@ def compare(
     cache: Cache = None,
     weights: Weights = None,
     stem_weights: StemWeights = None,
+    pose: Pose = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")] = None,
 ) -> None:
     """Train every variant of a study alike, test all of them, and print one table. Goes on where it was stopped."""
+    from model.study.check import ready_study
     from model.study.config import read_study
-    from model.study.run import check_data, run_study
+    from model.study.run import run_study
     from model.study.table import as_table
 
     check_places(json_file)
     names = [Path(study).stem for study in studies]
     if len(set(names)) < len(names):
         raise UserError(f"two of the studies have one name, and so one folder: {', '.join(studies)}")
-    plans = [read_study(study) for study in studies]
-    place = run_place(out, data, cache, weights, stem_weights, None)
-    missing = sorted({test.data for plan in plans for test in plan.tests} - place.data.keys())
-    if missing:
-        raise UserError(f"a study tests on {', '.join(missing)}, and no folder is given: --data {missing[0]}=DIR")
-    for plan in plans:
-        check_data(plan, place)
-    results = [
-        result
-        for name, plan in zip(names, plans, strict=True)
-        for result in run_study(plan, out / name, place, counted, lambda text: typer.echo(text, err=True))
-    ]
+    plans = {name: read_study(study) for name, study in zip(names, studies, strict=True)}
+    _check_overlap(plans)
+    place = replace(run_place(out, data, cache, weights, stem_weights, None), pose=pose)
+    ready = {name: ready_study(plan, out / name, place) for name, plan in plans.items()}
+    results = {name: run_study(each, counted, lambda text: typer.echo(text, err=True)) for name, each in ready.items()}
+    typer.echo(as_table([result for each in results.values() for result in each]))
     if json_file is not None:
-        json_file.write_text(json.dumps([asdict(each) for each in results], indent=2) + "\n")
-    typer.echo(as_table(results))
+        write_json(json_file, [{"study": name, **asdict(one)} for name, each in results.items() for one in each])
+
+
+def _check_overlap(plans: "Mapping[str, Study]") -> None:
+    """Two ways to come by one cell of the table would be taken for two seeds of one."""
+    from model.study.config import asked_in
+
+    seen: dict[tuple[str, ...], str] = {}
+    for name, plan in plans.items():
+        for test, variant in product(plan.tests, plan.variants):
+            for asked in asked_in(test):
+                other = seen.setdefault((variant.name, *asked), name)
+                if other != name:
+                    test_name = " ".join(filter(None, asked))
+                    raise UserError(
+                        f"{other} and {name} both test {variant.name} on {test_name}, which one table cannot tell "
+                        "apart: run them one after the other, or call the variant something else in one"
+                    )

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -64,11 +65,11 @@ def evaluate(
     encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank, frames=frames, rescore=rescore)
     kind: ApKind = "trapezoid" if ap == "trapezoid" else "precision at hits"
     result = judge(compared, data, protocol, encoder.card, ap=kind, frames=frames)
-    if json_file is not None:
-        json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n")
     _show(result)
+    if json_file is not None:
+        write_json(json_file, result.to_json())
     if pictures is not None:
-        draw_into(pictures, compared, f"{data} {protocol}, {encoder.card.name}")
+        draw_into(pictures, compared, f"{data} {protocol}, {encoder.card.name}{_ways(result)}")
 
 
 def check_places(json_file: Path | None, folder: Path | None = None) -> None:
@@ -77,8 +78,25 @@ def check_places(json_file: Path | None, folder: Path | None = None) -> None:
         raise UserError(f"the folder {json_file.parent} is not there: make it, or name another with --json")
     if json_file is not None and json_file.is_dir():
         raise UserError(f"{json_file} is a folder: name a file with --json")
+    if json_file is not None:
+        try:
+            TemporaryFile(dir=json_file.parent).close()
+        except OSError as error:
+            raise UserError(_unwritable(json_file, error)) from error
     if folder is not None and folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is no folder: name another one for the pictures")
+
+
+def write_json(file: Path, values: object) -> None:
+    """What was found, readable; on a disk that does not take it any more, an error that says so."""
+    try:
+        file.write_text(json.dumps(values, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(_unwritable(file, error)) from error
+
+
+def _unwritable(file: Path, error: OSError) -> str:
+    return f"{file} cannot be written ({error.strerror}): name another place with --json"
 
 
 def compared_with(
@@ -126,12 +144,15 @@ def draw_into(folder: Path, compared: "Compared", title: str, *, rows: int = 16,
         typer.echo(f"  {path}")
 
 
-def _show(result: "Evaluation") -> None:
-    scores = result.scores
+def _ways(result: "Evaluation") -> str:
     ways = ", re-ranked" if result.reranked else ""
     ways += f", the first {result.rescored} compared again" if result.rescored else ""
-    ways += {"all": "", "single": ", best single frame", "shuffled": ", frames shuffled"}[result.frames]
-    typer.echo(f"{result.data} {result.protocol}, {result.card.name}{ways}")
+    return ways + {"all": "", "single": ", best single frame", "shuffled": ", frames shuffled"}[result.frames]
+
+
+def _show(result: "Evaluation") -> None:
+    scores = result.scores
+    typer.echo(f"{result.data} {result.protocol}, {result.card.name}{_ways(result)}")
     typer.echo(f"  queries {scores.queries:,} ({scores.left_out:,} without a right answer), gallery {scores.gallery:,}")
     ranks = (f"rank-{k} {getattr(scores, f'rank{k}'):.1f}" for k in (1, 5, 10, 20))
     typer.echo(f"  {'  '.join(ranks)}  mAP {scores.map:.1f} ({scores.ap})  mINP {scores.minp:.1f}")

@@ -36,7 +36,8 @@ def ranked(
     """Queries and their first answers: spread over all queries, and the surest mistakes."""
     check_places(None, out)
     encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank)
-    draw_into(out, compared, f"{data} {protocol}, {encoder.card.name}", rows=rows, shown=shown)
+    title = f"{data} {protocol}, {encoder.card.name}{', re-ranked' if rerank else ''}"
+    draw_into(out, compared, title, rows=rows, shown=shown)
 
 
 @app.command()

@@ -34,7 +34,7 @@ class Brightness(Rescorer[float]):
         return float(frames.mean()) / 255
 
     def scores(self, query: float, candidates: Sequence[float]) -> Scores:
-        return np.array(candidates, np.float32)
+        return np.array(candidates)
 
 
 @pytest.mark.parametrize("top", [1, 3, 6, 99])
@@ -47,14 +47,31 @@ def test_candidates_come_first_in_the_order_of_their_scores(tmp_path: Path, top:
     again = rescore(plain, encoder, top, step=steps.append)
     rows = np.arange(2)
     before, after = plain.similarities(rows), again.similarities(rows)
-    for cosines, similarities in zip(before, after, strict=True):
-        first = np.argsort(-cosines, kind="stable")[:top]
+    for row, (cosines, similarities) in enumerate(zip(before, after, strict=True)):
+        order = np.argsort(-cosines, kind="stable")
+        first = order[order != row][:top]  # the query itself, seen by its own camera, is nobody to compare with
         rest = np.setdiff1d(np.arange(len(tracks)), first)
         assert similarities[first].min() > cosines.max()
         np.testing.assert_allclose(similarities[rest], cosines[rest], rtol=1e-5)
         bright = [look.read(encoder_frames(tracks[place].paths)) for place in first]
         np.testing.assert_array_equal(np.argsort(-similarities[first]), np.argsort(-np.array(bright)))
-    assert steps == [1, 1] and again.rescored == top
+    assert steps == [1, 1] and again.rescored == min(top, len(tracks))
+
+
+def test_scores_that_float32_would_take_for_one_are_told_apart_and_equal_ones_are_not(tmp_path: Path) -> None:
+    tracks = draw_tracks(tmp_path, 1, 1, 1, 1)
+
+    class Faint(Rescorer[None]):
+        def read(self, frames: Frames) -> None: ...
+
+        def scores(self, query: None, candidates: Sequence[None]) -> Scores:
+            return np.array([1e-12, 2e-12, 1e-12])
+
+    encoder = ColourEncoder()
+    encoder.rescorer = Faint()
+    (plain,) = compare(encoder, [Probe(tracks[:1], tracks)])
+    (found,) = rescore(plain, encoder, 3).similarities(np.arange(1))
+    assert len(np.unique(found[1:])) == 2 and found[1:].min() > found[0]
 
 
 def encoder_frames(paths: Sequence[Path]) -> Frames:

@@ -3,17 +3,18 @@
 import itertools
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from model.study.config import FINETUNE, read_study, runs_of
-from model.study.run import Result
+from model.study.results import Result
 from model.study.table import as_table
 from model.systems.names import NAMES
 from model.training.config import PretrainConfig
 from model.training.errors import BadConfig
-from model.training.run import AnyRun
+from model.training.origin import AnyRun
 from model.training.system_config import SystemRun
 from model.vills.config import VillsConfig
 from model.vills.network import Vills
@@ -50,6 +51,13 @@ def a_study(folder: Path) -> Path:
     return file
 
 
+def told_in(file: Path) -> list[Result]:
+    return [
+        Result(**{name: value for name, value in row.items() if name != "study"})
+        for row in json.loads(file.read_text())
+    ]
+
+
 def ended(command: list[str]) -> object:
     with pytest.raises(SystemExit) as end:
         main(command)
@@ -71,7 +79,7 @@ def test_every_variant_and_seed_is_tested_and_nothing_is_done_twice(
         assert [line for line in shown.err.splitlines() if re.fullmatch(r"\w+, seed \d", line)] == said
         assert "| plain |" in shown.out and "±" in shown.out
         (out / "study" / "plain" / "2" / "result.json").unlink()
-    rows = [Result(**each) for each in json.loads(told.read_text())]
+    rows = told_in(told)
     assert {(row.variant, row.seed, row.protocol) for row in rows} == {
         (variant, seed, protocol) for variant in ("whole", "plain") for seed in (1, 2) for protocol in ("i2i", "v2v")
     }
@@ -94,7 +102,7 @@ tests = [
 ]
 [[variants]]
 name = "sta"
-system = [{{ config = "{0}/run.toml" }}]
+system = [{{ config = "{0}/run.toml", changes = {sta} }}]
 [[variants]]
 name = "vrstc"
 system = [
@@ -107,14 +115,13 @@ system = [
 def systems_study(folder: Path) -> Path:
     (folder / "run.toml").write_text(
         'system = "sta"\nsources = [{ data = "csv", share = 2 }]\nschedule = { steps = 1, warmup = 0 }\n'
-        f"settings = {toml(TINY['sta'])}\n"
     )
     stages = {
         stage: toml({"system": "vrstc", "stage": stage, "settings": TINY["vrstc"] | more})
         for stage, more in (("base", {"non_local": False, "completion": "off"}), ("whole", {"completion": "always"}))
     }
     file = folder / "systems.toml"
-    file.write_text(SYSTEMS.format(folder, **stages))
+    file.write_text(SYSTEMS.format(folder, sta=toml({"settings": TINY["sta"]}), **stages))
     return file
 
 
@@ -128,7 +135,7 @@ def test_published_systems_are_variants_whose_stages_follow_each_other(
     assert ended([*command, "--stem-weights", str(draw_trunk(tmp_path)), "--json", str(told)]) == 0, (
         capsys.readouterr().err
     )
-    rows = [Result(**each) for each in json.loads(told.read_text())]
+    rows = told_in(told)
     assert [(row.variant, row.where) for row in rows] == [
         (variant, where) for variant in ("sta", "vrstc") for where in ("", "seen=badly")
     ]
@@ -153,18 +160,58 @@ def test_several_studies_make_one_table(tmp_path: Path, capsys: pytest.CaptureFi
     head, _, row = capsys.readouterr().out.strip().splitlines()
     assert head == "| variant | csv i2i | csv v2v | csv i2v | parameters | ms a clip |" and row.count("/") == 3
     assert ended([*command, str(first)]) == 2 and "two of the studies have one name" in capsys.readouterr().err
+    second.write_text('base = "study.toml"\nseeds = [2]\n')
+    assert ended(command) == 2
+    assert "study and pictures both test a on csv i2i, which one table cannot tell apart" in capsys.readouterr().err
 
 
 def test_a_study_that_changes_what_it_does_not_run_is_refused(tmp_path: Path) -> None:
     file = systems_study(tmp_path)
-    file.write_text(file.read_text().replace('changes_in = { "', 'changes_in = { "other" = { seed = 1 }, "'))
+    file.write_text(file.read_text().replace('changes_in = { "', 'changes_in = { "other" = { tracks = 1 }, "'))
     with pytest.raises(BadConfig, match="changes other, and no run of it is made with that"):
         read_study(str(file))
     file.write_text(
-        file.read_text().replace('name = "vrstc"', 'name = "vrstc"\npretrain = false\nfinetune = { seed = 1 }')
+        file.read_text().replace('name = "vrstc"', 'name = "vrstc"\npretrain = false\nfinetune = { tracks = 1 }')
     )
     with pytest.raises(BadConfig, match="system is of another network"):
         read_study(str(file))
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "said"),
+    [
+        ("seeds = [1, 2]", "seeds = [1, 1]", "seeds are there twice, and would count as two: leave one 1 out"),
+        ('"i2i", "v2v"', '"i2i", "i2i"', "tests are there twice, and would count as two: leave one csv i2i out"),
+        ("seeds = [1, 2]", "seeds = [1, 2]\nchanges = {{ seed = 3 }}", "leave `seed` out of all changes"),
+        ("pretrain = false", "pretrain = {{ seed = 3 }}", "leave `seed` out of all changes"),
+        ('pretrain = "{0}/first.toml"', "", "plain changes pre-training, and there is none"),
+        ("{0}/last.toml", "{0}/nowhere.toml", "whole: there is no configuration '{0}/nowhere.toml'"),
+    ],
+)
+def test_what_would_mean_something_else_is_refused(tmp_path: Path, now: str, then: str, said: str) -> None:
+    file = a_study(tmp_path)
+    text = file.read_text().replace(now.format(tmp_path), then.format(tmp_path))
+    if "changes pre-training" in said:
+        text = text.replace("pretrain = false", 'pretrain = { "losses.lse" = 0.0 }')
+    file.write_text(text)
+    with pytest.raises(BadConfig) as refused:
+        read_study(str(file))
+    assert said.format(tmp_path) in str(refused.value)
+
+
+def test_a_variant_s_changes_stand_above_all_and_stay_its_own(tmp_path: Path) -> None:
+    """Whether written as a section or by a dotted name."""
+    file = a_study(tmp_path)
+    low = f'changes_in = {{ "{tmp_path}/last.toml" = {{ network = {{ width = 64 }} }} }}\n'
+    first = 'changes = { network = { height = 96 }, "network.width" = 48 }\n' + low
+    text = file.read_text().replace('name = "plain"', 'name = "tall"\nfinetune = { network = { height = 128 } }\n')
+    text = text.partition("[[variants]]")[0] + first + "[[variants]]" + text.partition("[[variants]]")[2]
+    file.write_text(text.replace('pretrain = false\nfinetune = { "network.adapters" = false }\n', ""))
+    study = read_study(str(file))
+    found = {each.name: dict(runs_of(study, each, 1))[FINETUNE] for each in study.variants}
+    sizes = {name: (one.network.height, one.network.width) for name, one in found.items()}
+    assert sizes == {"whole": (96, 64), "tall": (128, 64)}
+    assert found["tall"].network.encoder == "vills-tiny", "a section is changed key by key"
 
 
 def test_a_column_that_no_query_has_is_told_before_the_first_run(
@@ -173,8 +220,12 @@ def test_a_column_that_no_query_has_is_told_before_the_first_run(
     draw_people(tmp_path / "people")
     command = ["compare", str(systems_study(tmp_path)), "--data", f"csv={tmp_path / 'people'}"]
     assert ended([*command, "--out", str(tmp_path / "out")]) == 2
-    assert "no query track of csv has a frame with {'seen': 'badly'}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no query track of csv has a frame with {'seen': 'badly'}: seen is none of its further columns" in said
     assert not (tmp_path / "out").exists()
+    shutil.rmtree(tmp_path / "people")
+    draw_people(tmp_path / "people", {"seen": lambda person, frame: "well"})
+    assert ended([*command, "--out", str(tmp_path / "out")]) == 2 and "seen is well; change" in capsys.readouterr().err
 
 
 def test_results_of_another_study_are_not_taken_for_this_one(
@@ -188,14 +239,37 @@ def test_results_of_another_study_are_not_taken_for_this_one(
     command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(tmp_path / "out")]
     assert ended(command) == 0
     result = tmp_path / "out" / "study" / "a" / "1" / "result.json"
-    for changed in (text.replace('"i2i", "v2v"', '"i2i"'), text + 'finetune = { "schedule.lr" = 1e-5 }\n'):
+    other = [
+        (text.replace('"i2i", "v2v"', '"i2i"'), "is of other tests than the study now has: remove it to test"),
+        (text + 'finetune = { "schedule.lr" = 1e-5 }\n', "is of another configuration than the study now has for a"),
+    ]
+    for changed, said in other:
         study.write_text(changed)
         capsys.readouterr()
-        assert ended(command) == 2
-        assert f"{result} is of another configuration or other tests" in capsys.readouterr().err
+        assert ended(command) == 2 and f"{result} {said}" in capsys.readouterr().err
     study.write_text(text)
-    result.write_text("half")
-    assert ended(command) == 2 and f"{result} or the run beside it cannot be read" in capsys.readouterr().err
+    whole = result.read_text()
+    for damaged in ("half", whole.replace('"rank1": ', '"rank1": "x", "was": '), whole.replace('"a"', "null")):
+        result.write_text(damaged)
+        assert ended(command) == 2 and f"{result} or the run beside it cannot be read" in capsys.readouterr().err
+    result.write_text(whole.replace('"seed": 1', '"seed": 9'))
+    assert ended(command) == 2 and "is of another configuration" in capsys.readouterr().err
+
+
+def test_results_of_other_data_are_not_taken_for_these(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw_people(tmp_path / "people")
+    study, weights = a_study(tmp_path), tmp_path / "begin.safetensors"
+    text = study.read_text().replace("[1, 2]", "[1]").partition("[[variants]]")[0]
+    study.write_text(text + '[[variants]]\nname = "a"\npretrain = false\n')
+    command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(tmp_path / "out")]
+    assert ended(command) == 0
+    shutil.copy(tmp_path / "out" / "study" / "a" / "1" / "finetune" / "weights.safetensors", weights)
+    capsys.readouterr()
+    assert ended([*command, "--weights", str(weights)]) == 2
+    assert "found with other data or other weights" in capsys.readouterr().err
+    manifest = tmp_path / "people" / "manifest.csv"
+    manifest.write_text("\n".join(manifest.read_text().splitlines()[:-1]) + "\n")
+    assert ended(command) == 2 and "found with other data or other weights" in capsys.readouterr().err
 
 
 def test_each_variant_is_tested_as_the_encoder_it_is(tmp_path: Path) -> None:
@@ -216,10 +290,24 @@ def test_what_is_missing_shows_before_the_first_run(tmp_path: Path, capsys: pyte
     command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(out)]
     assert ended([*command, "--json", str(tmp_path / "none" / "told.json")]) == 2
     assert "make it, or name another with --json" in capsys.readouterr().err
+    assert ended([*command, "--json", "/proc/told.json"]) == 2
+    assert "/proc/told.json cannot be written" in capsys.readouterr().err
     study.write_text(
         study.read_text() + '[[variants]]\nname = "c"\nfinetune = { sources = [{ data = "mars", share = 2 }] }\n'
     )
     assert ended(command) == 2 and "c trains on mars and no folder is given" in capsys.readouterr().err
+    for lacks, said in [
+        ('finetune = { teachers = ["onnx:none"] }', "the ONNX file none does not exist"),
+        ('pretrain = { "regions.proposer" = "pose" }', "need the pose network: --pose FILE"),
+        (
+            'finetune = { network = { encoder = "vills-light", width = 64, height = 128 } }',
+            "and its runs are of one network",
+        ),
+        ('pretrain = false\nfinetune = { network = { encoder = "vills-light", width = 64 } }', "--stem-weights"),
+    ]:
+        study = a_study(tmp_path)
+        study.write_text(study.read_text() + f'[[variants]]\nname = "c"\n{lacks}\n')
+        assert ended(command) == 2 and said in capsys.readouterr().err, lacks
     (tmp_path / "people" / "0-0-0.png").unlink()
     study = a_study(tmp_path)
     assert ended(command) == 2 and "0-0-0.png is not there" in capsys.readouterr().err
@@ -256,7 +344,7 @@ def test_an_error_in_the_last_variant_shows_at_once(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match=r"network\.adapterz: Extra inputs"):
         read_study(str(file))
     file.write_text(file.read_text().replace('"plain"', '"whole"'))
-    with pytest.raises(BadConfig, match="two variants of one name"):
+    with pytest.raises(BadConfig, match="variants are there twice"):
         read_study(str(file))
 
 

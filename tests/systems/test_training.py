@@ -1,6 +1,7 @@
 """Published systems learn in the one loop, from drawn people, by a command."""
 
 import json
+import math
 from importlib import resources
 from pathlib import Path
 
@@ -129,6 +130,13 @@ def test_a_configuration_that_cannot_be_is_refused(changes: dict[str, object], t
     values = {"system": "cosam", "sources": [{"data": "csv", "share": 2}], "schedule": {"steps": 1}} | changes
     with pytest.raises(BadConfig, match=told):
         checked(SystemRun, values, "test")
+
+
+def test_a_setting_without_end_is_recorded_as_it_is() -> None:
+    """As null it would be the same as any other number that is none."""
+    values = {"system": "attributes", "sources": [{"data": "csv", "share": 2}], "schedule": {"steps": 1}}
+    config = checked(SystemRun, values | {"settings": {"sigma": math.inf}}, "test")
+    assert json.loads(config.model_dump_json())["settings"] == {"sigma": "Infinity"}
 
 
 SHIPPED = sorted(each.name.removesuffix(".toml") for each in (resources.files("model") / FOLDER).iterdir())

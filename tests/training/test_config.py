@@ -101,6 +101,27 @@ def test_a_name_that_is_none_names_those_there_are() -> None:
         read_config("heavy")
 
 
+def test_a_circle_of_bases_is_told_however_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "up.toml").write_text('base = "../down.toml"\n')
+    (tmp_path / "down.toml").write_text('base = "sub/up.toml"\n')
+    with pytest.raises(BadConfig, match=r"down\.toml begins from .*up\.toml, which begins from it"):
+        read_config(str(tmp_path / "sub" / "up.toml"))
+    (tmp_path / "down.toml").write_text('base = "lost.toml"\n')
+    with pytest.raises(BadConfig, match=r"no configuration '.*lost\.toml', which .*down\.toml has as its base"):
+        read_config(str(tmp_path / "sub" / "up.toml"))
+
+
+def test_sections_change_key_by_key_and_attributes_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "low.toml").write_text("[attributes]\nhead = ['hair']\n[settings]\nframes = 8\nwidth = 64\n")
+    (tmp_path / "high.toml").write_text("base = 'low.toml'\nattributes = { feet = ['shoes'] }\nsettings.frames = 4\n")
+    high = str(tmp_path / "high.toml")
+    assert read_config(high) == {"attributes": {"feet": ["shoes"]}, "settings": {"frames": 4, "width": 64}}
+    changed = read_config(high, {"attributes.hat": ["hat"]}, {"settings": {"width": 32}})
+    assert changed == {"attributes": {"feet": ["shoes"], "hat": ["hat"]}, "settings": {"frames": 4, "width": 32}}
+    assert read_config(high, {"attributes": {}})["attributes"] == {}
+
+
 @pytest.mark.parametrize("text", [b"steps = = 3", b"name = '\xe9'"])
 def test_a_file_that_is_no_toml_is_refused(text: bytes, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"

@@ -1,0 +1,124 @@
+"""What a study found, and what it was found from: figures of other data or weights are never taken for its own."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from model.data.records import Dataset
+from model.study.config import Runs, Study, Variant, asked_in
+from model.training.config import Section
+from model.training.errors import BadConfig
+from model.training.place import RunPlace
+from model.training.record import CONFIG
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One network of a study under one protocol; rates in per cent."""
+
+    variant: str
+    seed: int
+    data: str
+    protocol: str
+    rank1: float
+    map: float
+    parameters: int  # of the network that answers
+    clip_ms: float  # milliseconds that it takes for a full clip, alone in a batch, on the machine that tested it
+    where: str = ""  # which queries asked, as `column=value`; all of them if empty
+
+    @property
+    def test(self) -> str:
+        """What a table's column is called."""
+        return " ".join(filter(None, (self.data, self.protocol, self.where)))
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What figures are found from: digests of the data sets, and of the weights that the first run begins with."""
+
+    data: Mapping[str, str]
+    weights: str | None
+    stem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    grounds: Grounds
+    results: list[Result]
+
+
+def grounds_of(datasets: Mapping[str, Dataset], place: RunPlace) -> Grounds:
+    """Of the data sets that a study needs. Raises BadConfig where weights that are given cannot be read."""
+    data = {name: _digest_of(dataset) for name, dataset in sorted(datasets.items())}
+    return Grounds(data, _digest_of_file(place.weights), _digest_of_file(place.stem_weights))
+
+
+def keep(folder: Path, grounds: Grounds, results: Sequence[Result]) -> None:
+    """Write them into the folder of their runs; the file appears whole or not at all."""
+    beside = folder / f"{RESULT}.part"
+    beside.write_text(json.dumps(asdict(_Kept(grounds, list(results))), indent=2) + "\n")
+    beside.replace(folder / RESULT)
+
+
+def kept(study: Study, variant: Variant, seed: int, runs: Runs, folder: Path, grounds: Grounds) -> list[Result] | None:
+    """What was found before; None where nothing was.
+
+    Raises:
+        BadConfig: it cannot be read, or is of another study, other data or other weights to begin with.
+    """
+    file = folder / RESULT
+    if not file.exists():
+        return None
+    try:
+        found = TypeAdapter(_Kept).validate_json(file.read_bytes())
+        same = all(_was(folder / name, config) for name, config in runs)
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        why = str(error).partition("\n")[0]
+        raise BadConfig(
+            f"{file} or the run beside it cannot be read ({why}): remove {folder} to run it anew"
+        ) from error
+    if not same or any((each.variant, each.seed) != (variant.name, seed) for each in found.results):
+        raise BadConfig(
+            f"{file} is of another configuration than the study now has for {variant.name}: give another --out, or "
+            f"remove {folder} to run it anew"
+        )
+    if found.grounds != grounds:
+        raise BadConfig(
+            f"{file} was found with other data or other weights to begin with: give those, or another --out, or remove "
+            f"{folder} to run it anew"
+        )
+    asked = [(each.data, each.protocol, each.where) for each in found.results]
+    if asked != [one for test in study.tests for one in asked_in(test)]:
+        raise BadConfig(f"{file} is of other tests than the study now has: remove it to test its weights anew")
+    return found.results
+
+
+def _was(folder: Path, config: Section) -> bool:
+    """Whether a run that is done was made with this configuration."""
+    return bool(json.loads((folder / CONFIG).read_text())["config"] == json.loads(config.model_dump_json()))
+
+
+def _digest_of(dataset: Dataset) -> str:
+    digest = hashlib.sha256()
+    for part in (dataset.train, dataset.query, dataset.gallery):
+        for each in part:
+            place = each.path.parent.name, each.path.name
+            digest.update(repr((*place, each.person, each.camera, each.track, each.frame, each.known)).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()[:16]
+
+
+def _digest_of_file(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise BadConfig(f"the weights {path} cannot be read ({error.strerror}): name another file") from error
