@@ -12,7 +12,7 @@ from model.study.config import FINETUNE, read_study, runs_of
 from model.study.results import Result
 from model.study.table import as_table
 from model.systems.names import NAMES
-from model.training.config import PretrainConfig
+from model.training.config import FinetuneConfig, PretrainConfig
 from model.training.errors import BadConfig
 from model.training.origin import AnyRun
 from model.training.system_config import SystemRun
@@ -208,10 +208,11 @@ def test_a_variant_s_changes_stand_above_all_and_stay_its_own(tmp_path: Path) ->
     text = text.partition("[[variants]]")[0] + first + "[[variants]]" + text.partition("[[variants]]")[2]
     file.write_text(text.replace('pretrain = false\nfinetune = { "network.adapters" = false }\n', ""))
     study = read_study(str(file))
-    found = {each.name: dict(runs_of(study, each, 1))[FINETUNE] for each in study.variants}
-    sizes = {name: (one.network.height, one.network.width) for name, one in found.items()}
-    assert sizes == {"whole": (96, 64), "tall": (128, 64)}
-    assert found["tall"].network.encoder == "vills-tiny", "a section is changed key by key"
+    for variant, height in zip(study.variants, (96, 128), strict=True):
+        config = dict(runs_of(study, variant, 1))[FINETUNE]
+        assert isinstance(config, FinetuneConfig)
+        assert (config.network.height, config.network.width) == (height, 64), variant.name
+        assert config.network.encoder == "vills-tiny", "a section is changed key by key"
 
 
 def test_a_column_that_no_query_has_is_told_before_the_first_run(
