@@ -219,7 +219,8 @@ def test_a_column_that_no_query_has_is_told_before_the_first_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw_people(tmp_path / "people")
-    command = ["compare", str(systems_study(tmp_path)), "--data", f"csv={tmp_path / 'people'}"]
+    trunk = ["--stem-weights", str(draw_trunk(tmp_path))]
+    command = ["compare", str(systems_study(tmp_path)), "--data", f"csv={tmp_path / 'people'}", *trunk]
     assert ended([*command, "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "no query track of csv has a frame with {'seen': 'badly'}: seen is none of its further columns" in said

@@ -111,7 +111,7 @@ def test_a_run_goes_on_from_its_checkpoint_alone_and_on_its_own_data(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--config", "nowhere.toml"], "there is no configuration 'nowhere.toml'"),
+        (["--config", "nowhere.toml"], "nowhere.toml': name a .toml file or one of"),
         (["--set", "schedule.steps=0"], "schedule.steps: Input should be greater than or equal to 1"),
         (["--set", "schedule.steps"], "is not KEY=VALUE"),
         (["--data", "csv"], "is not NAME=DIR"),
