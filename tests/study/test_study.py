@@ -1,6 +1,5 @@
 """A study: all variants trained and tested alike, gone on with where it stopped, and one table."""
 
-import itertools
 import json
 import re
 import shutil
@@ -8,47 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from model.study.config import FINETUNE, read_study, runs_of
 from model.study.results import Result
 from model.study.table import as_table
-from model.systems.names import NAMES
-from model.training.config import FinetuneConfig, PretrainConfig
-from model.training.errors import BadConfig
-from model.training.origin import AnyRun
-from model.training.system_config import SystemRun
 from model.vills.config import VillsConfig
 from model.vills.network import Vills
 from model.weights import load_weights
 from service.commands.main import main
-from tests.systems.tiny import TINY, draw_trunk, toml
+from tests.study.studies import a_study, ended, systems_study
+from tests.systems.tiny import draw_trunk
 from tests.training.drawn import draw_people
-
-RUN = """
-sources = [{ data = "csv", share = 2 }]
-frames = 2
-network = { encoder = "vills-tiny", height = 64, width = 32 }
-schedule = { steps = 1, warmup = 0 }
-"""
-STUDY = """
-pretrain = "{0}/first.toml"
-finetune = "{0}/last.toml"
-seeds = [1, 2]
-tests = [{{ data = "csv", protocols = ["i2i", "v2v"] }}]
-[[variants]]
-name = "whole"
-[[variants]]
-name = "plain"
-pretrain = false
-finetune = {{ "network.adapters" = false }}
-"""
-
-
-def a_study(folder: Path) -> Path:
-    (folder / "last.toml").write_text(RUN)
-    (folder / "first.toml").write_text(RUN + "prototypes = 16\n[regions]\npoints = 2\n")
-    file = folder / "study.toml"
-    file.write_text(STUDY.format(folder))
-    return file
 
 
 def told_in(file: Path) -> list[Result]:
@@ -56,12 +23,6 @@ def told_in(file: Path) -> list[Result]:
         Result(**{name: value for name, value in row.items() if name != "study"})
         for row in json.loads(file.read_text())
     ]
-
-
-def ended(command: list[str]) -> object:
-    with pytest.raises(SystemExit) as end:
-        main(command)
-    return end.value.code
 
 
 @pytest.mark.timeout(300)
@@ -90,39 +51,6 @@ def test_every_variant_and_seed_is_tested_and_nothing_is_done_twice(
     learnt = sum(each.numel() for each in Vills(weights.config).parameters())
     assert {row.parameters for row in rows if row.variant == "whole"} == {learnt}
     assert all(row.clip_ms > 0 for row in rows)
-
-
-SYSTEMS = """
-seeds = [2]
-changes = {{ tracks = 2 }}
-changes_in = {{ "{0}/run.toml" = {{ "schedule.lr" = 1e-4 }} }}
-tests = [
-  {{ data = "csv", protocols = ["v2v"] }},
-  {{ data = "csv", protocols = ["v2v"], where = {{ seen = "badly" }} }},
-]
-[[variants]]
-name = "sta"
-system = [{{ config = "{0}/run.toml", changes = {sta} }}]
-[[variants]]
-name = "vrstc"
-system = [
-  {{ config = "{0}/run.toml", changes = {base} }},
-  {{ config = "{0}/run.toml", changes = {whole} }},
-]
-"""
-
-
-def systems_study(folder: Path) -> Path:
-    (folder / "run.toml").write_text(
-        'system = "sta"\nsources = [{ data = "csv", share = 2 }]\nschedule = { steps = 1, warmup = 0 }\n'
-    )
-    stages = {
-        stage: toml({"system": "vrstc", "stage": stage, "settings": TINY["vrstc"] | more})
-        for stage, more in (("base", {"non_local": False, "completion": "off"}), ("whole", {"completion": "always"}))
-    }
-    file = folder / "systems.toml"
-    file.write_text(SYSTEMS.format(folder, sta=toml({"settings": TINY["sta"]}), **stages))
-    return file
 
 
 @pytest.mark.timeout(300)
@@ -163,56 +91,6 @@ def test_several_studies_make_one_table(tmp_path: Path, capsys: pytest.CaptureFi
     second.write_text('base = "study.toml"\nseeds = [2]\n')
     assert ended(command) == 2
     assert "study and pictures both test a on csv i2i, which one table cannot tell apart" in capsys.readouterr().err
-
-
-def test_a_study_that_changes_what_it_does_not_run_is_refused(tmp_path: Path) -> None:
-    file = systems_study(tmp_path)
-    file.write_text(file.read_text().replace('changes_in = { "', 'changes_in = { "other" = { tracks = 1 }, "'))
-    with pytest.raises(BadConfig, match="changes other, and no run of it is made with that"):
-        read_study(str(file))
-    file.write_text(
-        file.read_text().replace('name = "vrstc"', 'name = "vrstc"\npretrain = false\nfinetune = { tracks = 1 }')
-    )
-    with pytest.raises(BadConfig, match="system is of another network"):
-        read_study(str(file))
-
-
-@pytest.mark.parametrize(
-    ("now", "then", "said"),
-    [
-        ("seeds = [1, 2]", "seeds = [1, 1]", "seeds are there twice, and would count as two: leave one 1 out"),
-        ('"i2i", "v2v"', '"i2i", "i2i"', "tests are there twice, and would count as two: leave one csv i2i out"),
-        ("seeds = [1, 2]", "seeds = [1, 2]\nchanges = {{ seed = 3 }}", "leave `seed` out of all changes"),
-        ("pretrain = false", "pretrain = {{ seed = 3 }}", "leave `seed` out of all changes"),
-        ('pretrain = "{0}/first.toml"', "", "plain changes pre-training, and there is none"),
-        ("{0}/last.toml", "{0}/nowhere.toml", "whole: there is no configuration '{0}/nowhere.toml'"),
-    ],
-)
-def test_what_would_mean_something_else_is_refused(tmp_path: Path, now: str, then: str, said: str) -> None:
-    file = a_study(tmp_path)
-    text = file.read_text().replace(now.format(tmp_path), then.format(tmp_path))
-    if "changes pre-training" in said:
-        text = text.replace("pretrain = false", 'pretrain = { "losses.lse" = 0.0 }')
-    file.write_text(text)
-    with pytest.raises(BadConfig) as refused:
-        read_study(str(file))
-    assert said.format(tmp_path) in str(refused.value)
-
-
-def test_a_variant_s_changes_stand_above_all_and_stay_its_own(tmp_path: Path) -> None:
-    """Whether written as a section or by a dotted name."""
-    file = a_study(tmp_path)
-    low = f'changes_in = {{ "{tmp_path}/last.toml" = {{ network = {{ width = 64 }} }} }}\n'
-    first = 'changes = { network = { height = 96 }, "network.width" = 48 }\n' + low
-    text = file.read_text().replace('name = "plain"', 'name = "tall"\nfinetune = { network = { height = 128 } }\n')
-    text = text.partition("[[variants]]")[0] + first + "[[variants]]" + text.partition("[[variants]]")[2]
-    file.write_text(text.replace('pretrain = false\nfinetune = { "network.adapters" = false }\n', ""))
-    study = read_study(str(file))
-    for variant, height in zip(study.variants, (96, 128), strict=True):
-        config = dict(runs_of(study, variant, 1))[FINETUNE]
-        assert isinstance(config, FinetuneConfig)
-        assert (config.network.height, config.network.width) == (height, 64), variant.name
-        assert config.network.encoder == "vills-tiny", "a section is changed key by key"
 
 
 def test_a_column_that_no_query_has_is_told_before_the_first_run(
@@ -316,38 +194,6 @@ def test_what_is_missing_shows_before_the_first_run(tmp_path: Path, capsys: pyte
     study.write_text(study.read_text().replace('"network.adapters" = false', '"network.height" = 100'))
     assert ended(command) == 2 and "100 x 32 pixels do not divide" in capsys.readouterr().err
     assert not out.exists()
-
-
-@pytest.mark.parametrize("name", ["ablation", "ufla"])
-def test_what_comes_with_the_product_can_be_used(name: str) -> None:
-    study = read_study(name)
-    runs = [dict(runs_of(study, variant, 1)) for variant in study.variants]
-    assert len({each[FINETUNE].schedule for each in runs}) == 1, "an equal budget is what makes them comparable"
-    assert len({each["pretrain"].schedule for each in runs if "pretrain" in each}) <= 1
-
-
-@pytest.mark.parametrize("name", ["systems", "systems-market"])
-def test_every_system_sees_as_many_pictures_in_the_study_of_all(name: str) -> None:
-    study = read_study(name)
-    runs = [[config for _, config in runs_of(study, variant, 1)] for variant in study.variants]
-    assert {each.system for each in itertools.chain(*runs) if isinstance(each, SystemRun)} == set(NAMES)
-    assert len({sum(pictures(each) for each in one) for one in runs}) == 1
-
-
-def pictures(config: AnyRun) -> int:
-    frames = config.network_config().sampling.frames if isinstance(config, SystemRun) else config.frames
-    tracks = 1 if isinstance(config, PretrainConfig) else config.tracks
-    return config.schedule.steps * frames * tracks * sum(source.share for source in config.sources)
-
-
-def test_an_error_in_the_last_variant_shows_at_once(tmp_path: Path) -> None:
-    file = a_study(tmp_path)
-    file.write_text(file.read_text().replace("network.adapters", "network.adapterz"))
-    with pytest.raises(BadConfig, match=r"network\.adapterz: Extra inputs"):
-        read_study(str(file))
-    file.write_text(file.read_text().replace('"plain"', '"whole"'))
-    with pytest.raises(BadConfig, match="variants are there twice"):
-        read_study(str(file))
 
 
 def test_a_data_set_without_a_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,96 @@
+"""What a study is: what it would train, and what would mean something else than it says."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from model.study.config import FINETUNE, read_study, runs_of
+from model.systems.names import NAMES
+from model.training.config import FinetuneConfig, PretrainConfig
+from model.training.errors import BadConfig
+from model.training.origin import AnyRun
+from model.training.system_config import SystemRun
+from tests.study.studies import a_study, systems_study
+
+
+def test_a_study_that_changes_what_it_does_not_run_is_refused(tmp_path: Path) -> None:
+    file = systems_study(tmp_path)
+    file.write_text(file.read_text().replace('changes_in = { "', 'changes_in = { "other" = { tracks = 1 }, "'))
+    with pytest.raises(BadConfig, match="changes other, and no run of it is made with that"):
+        read_study(str(file))
+    file.write_text(
+        file.read_text().replace('name = "vrstc"', 'name = "vrstc"\npretrain = false\nfinetune = { tracks = 1 }')
+    )
+    with pytest.raises(BadConfig, match="system is of another network"):
+        read_study(str(file))
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "said"),
+    [
+        ("seeds = [1, 2]", "seeds = [1, 1]", "seeds are there twice, and would count as two: leave one 1 out"),
+        ('"i2i", "v2v"', '"i2i", "i2i"', "tests are there twice, and would count as two: leave one csv i2i out"),
+        ("seeds = [1, 2]", "seeds = [1, 2]\nchanges = {{ seed = 3 }}", "leave `seed` out of all changes"),
+        ("pretrain = false", "pretrain = {{ seed = 3 }}", "leave `seed` out of all changes"),
+        ('pretrain = "{0}/first.toml"', "", "plain changes pre-training, and there is none"),
+        ("{0}/last.toml", "{0}/nowhere.toml", "whole: there is no configuration '{0}/nowhere.toml'"),
+    ],
+)
+def test_what_would_mean_something_else_is_refused(tmp_path: Path, now: str, then: str, said: str) -> None:
+    file = a_study(tmp_path)
+    text = file.read_text().replace(now.format(tmp_path), then.format(tmp_path))
+    if "changes pre-training" in said:
+        text = text.replace("pretrain = false", 'pretrain = { "losses.lse" = 0.0 }')
+    file.write_text(text)
+    with pytest.raises(BadConfig) as refused:
+        read_study(str(file))
+    assert said.format(tmp_path) in str(refused.value)
+
+
+def test_a_variant_s_changes_stand_above_all_and_stay_its_own(tmp_path: Path) -> None:
+    """Whether written as a section or by a dotted name."""
+    file = a_study(tmp_path)
+    low = f'changes_in = {{ "{tmp_path}/last.toml" = {{ network = {{ width = 64 }} }} }}\n'
+    first = 'changes = { network = { height = 96 }, "network.width" = 48 }\n' + low
+    text = file.read_text().replace('name = "plain"', 'name = "tall"\nfinetune = { network = { height = 128 } }\n')
+    text = text.partition("[[variants]]")[0] + first + "[[variants]]" + text.partition("[[variants]]")[2]
+    file.write_text(text.replace('pretrain = false\nfinetune = { "network.adapters" = false }\n', ""))
+    study = read_study(str(file))
+    for variant, height in zip(study.variants, (96, 128), strict=True):
+        config = dict(runs_of(study, variant, 1))[FINETUNE]
+        assert isinstance(config, FinetuneConfig)
+        assert (config.network.height, config.network.width) == (height, 64), variant.name
+        assert config.network.encoder == "vills-tiny", "a section is changed key by key"
+
+
+@pytest.mark.parametrize("name", ["ablation", "ufla"])
+def test_what_comes_with_the_product_can_be_used(name: str) -> None:
+    study = read_study(name)
+    runs = [dict(runs_of(study, variant, 1)) for variant in study.variants]
+    assert len({each[FINETUNE].schedule for each in runs}) == 1, "an equal budget is what makes them comparable"
+    assert len({each["pretrain"].schedule for each in runs if "pretrain" in each}) <= 1
+
+
+@pytest.mark.parametrize("name", ["systems", "systems-market"])
+def test_every_system_sees_as_many_pictures_in_the_study_of_all(name: str) -> None:
+    study = read_study(name)
+    runs = [[config for _, config in runs_of(study, variant, 1)] for variant in study.variants]
+    assert {each.system for each in itertools.chain(*runs) if isinstance(each, SystemRun)} == set(NAMES)
+    assert len({sum(pictures(each) for each in one) for one in runs}) == 1
+
+
+def pictures(config: AnyRun) -> int:
+    frames = config.network_config().sampling.frames if isinstance(config, SystemRun) else config.frames
+    tracks = 1 if isinstance(config, PretrainConfig) else config.tracks
+    return config.schedule.steps * frames * tracks * sum(source.share for source in config.sources)
+
+
+def test_an_error_in_the_last_variant_shows_at_once(tmp_path: Path) -> None:
+    file = a_study(tmp_path)
+    file.write_text(file.read_text().replace("network.adapters", "network.adapterz"))
+    with pytest.raises(BadConfig, match=r"network\.adapterz: Extra inputs"):
+        read_study(str(file))
+    file.write_text(file.read_text().replace('"plain"', '"whole"'))
+    with pytest.raises(BadConfig, match="variants are there twice"):
+        read_study(str(file))
