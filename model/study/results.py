@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from model.data.digest import digest_of
 from model.data.records import Dataset
 from model.study.config import Runs, Study, Variant, asked_in
 from model.training.config import Section
@@ -55,7 +56,7 @@ class _Kept:
 
 def grounds_of(datasets: Mapping[str, Dataset], place: RunPlace) -> Grounds:
     """Of the data sets that a study needs. Raises BadConfig where weights that are given cannot be read."""
-    data = {name: _digest_of(dataset) for name, dataset in sorted(datasets.items())}
+    data = {name: digest_of((each.train, each.query, each.gallery)) for name, each in sorted(datasets.items())}
     return Grounds(data, _digest_of_file(place.weights), _digest_of_file(place.stem_weights))
 
 
@@ -102,16 +103,6 @@ def kept(study: Study, variant: Variant, seed: int, runs: Runs, folder: Path, gr
 def _was(folder: Path, config: Section) -> bool:
     """Whether a run that is done was made with this configuration."""
     return bool(json.loads((folder / CONFIG).read_text())["config"] == json.loads(config.model_dump_json()))
-
-
-def _digest_of(dataset: Dataset) -> str:
-    digest = hashlib.sha256()
-    for part in (dataset.train, dataset.query, dataset.gallery):
-        for each in part:
-            place = each.path.parent.name, each.path.name
-            digest.update(repr((*place, each.person, each.camera, each.track, each.frame, each.known)).encode())
-        digest.update(b"\n")
-    return digest.hexdigest()[:16]
 
 
 def _digest_of_file(path: Path | None) -> str | None:

@@ -1,6 +1,5 @@
 """Where a run finds its data and leaves its results, and what every kind of run does with that."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 import torch
 
 from model.data.build import load_dataset
+from model.data.digest import digest_of
 from model.data.pack import PackedPictures, pack_pictures
 from model.data.records import Dataset, Picture
 from model.training.config import Schedule, Source
@@ -71,15 +71,9 @@ def packed(
     return pack_pictures(paths, place.cache, height=height, width=width)
 
 
-def data_digest(pack: PackedPictures, pictures: Sequence[Sequence[Picture]], *more: bytes) -> str:
-    """What tells a run's data from all others: its pictures, what is said of each, and `more`, such as attributes."""
-    digest = hashlib.sha256(pack.digest.encode())
-    for number, each in enumerate(pictures):
-        for picture in each:
-            said = number, picture.person, picture.camera, picture.track, picture.frame
-            digest.update(repr(said).encode())
-    digest.update(b"".join(more))
-    return digest.hexdigest()[:16]
+def data_digest(pack: PackedPictures, pictures: Sequence[Sequence[Picture]]) -> str:
+    """What tells a run's data from all others: its pictures, their sizes on disk, and what is said of each."""
+    return f"{pack.digest}-{digest_of(pictures)}"
 
 
 def loop_plan(schedule: Schedule, seed: int, place: RunPlace, data: str) -> LoopPlan:

@@ -81,7 +81,7 @@ def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path
         data = SystemData(pack.pixels, sampler, None if known is None else known.table)
         weights, stem = _beginning(config, place)
         network = starting_system(shape, config.seed, weights=weights, stem_weights=stem)
-        digest = data_digest(pack, pictures, b"" if known is None else known.table.tobytes())
+        digest = data_digest(pack, pictures)
         if config.stage != "completion":
             return _trained(SystemTask(network, config, data), config, digest, place, progress)
         task = CompletionTask(network, config, data)

@@ -61,7 +61,7 @@ def transfer(config: TransferRun, place: RunPlace, progress: Progress) -> Path |
         pack = packed(pictures, shape.height, shape.width, place, progress)
         data = TransferData(pack.pixels, known.table)
         task = TransferTask(_network(config, known, place), config, data)
-        plan = loop_plan(config.schedule, config.seed, place, data_digest(pack, pictures, known.table.tobytes()))
+        plan = loop_plan(config.schedule, config.seed, place, data_digest(pack, pictures))
         with progress("training", plan.steps) as step:
             done = train(task, plan, place.out, config.model_dump_json(), told(step))
         if done < plan.steps:
