@@ -10,12 +10,16 @@ from model.losses.precision import in_float32
 
 
 class PrototypeHead(nn.Module):
-    """A small network, unit length, and the cosine with each prototype.
+    """A small network, each channel standardised over the batch, unit length, and the cosine with each prototype.
 
     Source: the projection head of Caron et al., "Emerging Properties in Self-Supervised Vision Transformers" (DINO),
     ICCV 2021, section 3.1 and appendix C; `DINOHead` in `dinov2/layers/dino_head.py` of facebookresearch/dinov2.
     Their weight-normalised last layer has a learnable length in DINOv2, fixed to 1 by default in DINO; here it is
     always 1, so a prototype is a direction and the logits are cosines.
+
+    Neither of the two standardises; batch statistics before unit length are those of SwAV's and BYOL's heads (here
+    without learned scale or running averages, of the rows of one process). Without them the rows of a new head all
+    point one way, the teacher's targets are the same for all, and a student of few steps learns just that.
     """
 
     def __init__(
@@ -40,8 +44,19 @@ class PrototypeHead(nn.Module):
         nn.init.normal_(self.prototypes)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits: (..., C) -> (..., K), cosines, from -1 to 1, float32 whatever the features are."""
-        return _cosines(self.mlp(features), self.prototypes)
+        """Logits: (..., C) -> (..., K), cosines, from -1 to 1, float32 whatever the features are.
+
+        All leading axes are rows of one batch; what is said of one row depends on the others. A single row is 0.
+        """
+        return _cosines(_standardised(self.mlp(features)), self.prototypes)
+
+
+@in_float32
+def _standardised(rows: Tensor) -> Tensor:
+    """(..., N) -> (..., N), each of the N with mean 0 and variance 1 over all rows."""
+    every = rows.flatten(0, -2)
+    # A row alone is its own mean. Times 0, and not made anew: every process of several must have gradients.
+    return F.batch_norm(every, None, None, training=True).view_as(rows) if len(every) > 1 else rows * 0
 
 
 @in_float32

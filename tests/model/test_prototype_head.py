@@ -30,7 +30,9 @@ def test_equals_a_weight_normalised_layer(layers: int) -> None:
     x = torch.randn(2, 3, 6)
     weights = torch.randn(2, 3, 9)
     got = head(x)
-    want = last(F.normalize(head.mlp(x), dim=-1))
+    bottleneck = head.mlp(x)
+    mean, deviation = bottleneck.mean(dim=(0, 1)), bottleneck.std(dim=(0, 1), correction=0)
+    want = last(F.normalize((bottleneck - mean) / (deviation**2 + 1e-5).sqrt(), dim=-1))
     torch.testing.assert_close(got, want)
     (slope,) = torch.autograd.grad((got * weights).sum(), head.prototypes, retain_graph=True)
     direction = last.get_parameter("parametrizations.weight.original1")
@@ -60,3 +62,21 @@ def test_the_length_of_a_prototype_does_not_count() -> None:
     with torch.no_grad():
         head.prototypes.mul_(torch.rand(9, 1) + 0.5)
     torch.testing.assert_close(head(x), before)
+
+
+def test_a_new_head_tells_apart_features_that_share_most_of_what_they_are() -> None:
+    torch.manual_seed(0)
+    head = PrototypeHead(64, 32, hidden=64)
+    features = torch.randn(64) + 0.1 * torch.randn(48, 64)
+    alike = torch.corrcoef(head(features).detach())
+    assert float(alike.fill_diagonal_(0).abs().mean()) < 0.5  # without standardising: 0.97
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_rows_without_company_say_nothing_and_harm_nothing(rows: int) -> None:
+    head = PrototypeHead(6, 9, hidden=8, bottleneck=5)
+    logits = head(torch.randn(rows, 6))
+    assert logits.shape == (rows, 9)
+    assert not bool(logits.any())
+    logits.sum().backward()
+    assert all(parameter.grad is not None and not bool(parameter.grad.any()) for parameter in head.mlp.parameters())
