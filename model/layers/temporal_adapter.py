@@ -11,7 +11,7 @@ class TemporalAdapter(nn.Module):
     """A bottleneck over time: each token minus its mean over the clip's real frames, convolved along the frames.
 
     Every step maps 0 to 0 (no bias anywhere, GELU(0) = 0), so with any weights it adds exactly 0 to a clip of one
-    frame and to copies of one frame. The convolution (kernel 3) tells the order of frames.
+    frame and to frames of equal tokens. The convolution (kernel 3) tells the order of frames.
     """
 
     def __init__(self, channels: int, bottleneck: int) -> None:
@@ -49,9 +49,10 @@ class TemporalAdapter(nn.Module):
 
     def forward(self, tokens: Tensor, layout: ClipLayout) -> Tensor:
         """What to add to the tokens of the real frames: (F, L, C) -> (F, L, C)."""
-        x = self.down(F.layer_norm(tokens, tokens.shape[-1:]))  # (F, L, N)
-        x = self._deviation(layout.unpack(x), layout)  # (B, T, L, N)
-        x = F.pad(x, (0, 0, 0, 0, 1, 1))  # (B, T + 2, L, N)
+        # The deviation comes before `down`: a product of matrices may round equal rows apart by where they stand.
+        x = layout.unpack(F.layer_norm(tokens, tokens.shape[-1:]))  # (B, T, L, C)
+        x = self.down(layout.repack(self._deviation(x, layout)))  # (F, L, N)
+        x = F.pad(layout.unpack(x), (0, 0, 0, 0, 1, 1))  # (B, T + 2, L, N)
         before, itself, after = self.kernel
         x = x[:, :-2] * before + x[:, 1:-1] * itself + x[:, 2:] * after  # (B, T, L, N)
         added: Tensor = self.up(F.gelu(layout.repack(x)))  # (F, L, C)
@@ -59,12 +60,12 @@ class TemporalAdapter(nn.Module):
 
     @staticmethod
     def _deviation(x: Tensor, layout: ClipLayout) -> Tensor:
-        """Each frame minus the mean over the clip's real frames, 0 in the padding: (B, T, L, N), same shape out.
+        """Each frame minus the mean over the clip's real frames, 0 in the padding: (B, T, L, C), same shape out.
 
         The first frame is taken off beforehand: copies of it are then 0 before any rounding, where the mean of
         T equal numbers need not be that number.
         """
         real = layout.real(x.dtype)[:, :, None, None]  # (B, T, 1, 1)
         x = (x - x[:, :1]) * real
-        mean = x.sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True)  # (B, 1, L, N)
+        mean = x.sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True)  # (B, 1, L, C)
         return (x - mean) * real

@@ -166,17 +166,17 @@ def draw_points(masks: Tensor, count: int, generator: torch.Generator | None = N
     """Draw `count` points anywhere on each person: masks (B, H, W), uint8 or float -> prompts (B, count).
 
     A cell is drawn as often as its weight says, and the point evenly within it. Where a mask is empty, the
-    visibility is 0. The generator lives on the masks' device.
+    visibility is 0. Drawn on the CPU, where the generator lives, so that a seed means the same points on every device.
     """
     rows, columns = masks.shape[1:]
-    odds = masks.flatten(1).float()
+    odds = masks.flatten(1).float().cpu()
     empty = odds.sum(dim=1) <= 0
     odds = torch.where(empty[:, None], 1.0, odds)
     cell = torch.multinomial(odds, count, replacement=True, generator=generator)  # (B, count)
     corner = torch.stack([cell % columns, cell // columns], dim=-1)
-    within = torch.rand(corner.shape, generator=generator, device=masks.device)
-    size = torch.tensor([columns, rows], device=masks.device)
-    return Prompts((corner + within) / size, (~empty).float()[:, None].expand(-1, count))
+    points = (corner + torch.rand(corner.shape, generator=generator)) / torch.tensor([columns, rows])
+    visibility = (~empty).float()[:, None].expand(-1, count)
+    return Prompts(points.to(masks.device), visibility.to(masks.device))
 
 
 def _joints(keypoints: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,20 +14,6 @@ from torch import Tensor
 from model.regions.errors import BadRegions
 
 
-def crop_geometry(boxes: Tensor, mirrored: Tensor) -> Tensor:
-    """Geometry (N, 2, 3) of views that show a box each: (N, 4: left, top, width, height) in shares; bool (N,).
-
-    A box may reach beyond the original; the view shows padding there.
-    """
-    left, top, width, height = boxes.float().unbind(dim=1)
-    zero = torch.zeros_like(left)
-    # A mirrored view begins at the box's right edge and goes left.
-    across = torch.where(mirrored, -width, width)
-    left = torch.where(mirrored, left + width, left)
-    rows = [torch.stack([across, zero, left], dim=1), torch.stack([zero, height, top], dim=1)]
-    return torch.stack(rows, dim=1)
-
-
 def to_original(points: Tensor, geometry: Tensor) -> Tensor:
     """Points of views to the original: float32 (N, P, 2), (N, 2, 3) -> (N, P, 2)."""
     _check(geometry, len(points))

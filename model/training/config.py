@@ -177,7 +177,8 @@ class Regions(Section):
     """Where LSE's regions come from."""
 
     proposer: Literal["pose", "affinity"] = "affinity"
-    points: Positive = 6  # prompts a picture, anywhere on the person, beside the limbs that `pose` knows
+    # Prompts a picture. `pose`: anywhere on the person, beside the limbs; `affinity`: on the crop's middle half.
+    points: Positive = 6
 
 
 class PretrainConfig(Section):

@@ -156,12 +156,14 @@ def pose_network(config: PretrainConfig, place: RunPlace) -> Path | None:
     """The network that regions come from; None where they come from the teacher's own tokens.
 
     Raises:
-        BadConfig: they are to come from body keypoints, and it is not given.
+        BadConfig: they are to come from body keypoints, and it is not given, or not there.
     """
     if config.regions.proposer == "affinity":
         return None
     if place.pose is None:
         raise BadConfig("regions from body keypoints need the pose network: --pose FILE, or regions.proposer affinity")
+    if not place.pose.is_file():
+        raise BadConfig(f"the pose network {place.pose} does not exist: give the path of pose_landmark_full.tflite")
     return place.pose
 
 

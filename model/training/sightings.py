@@ -12,9 +12,11 @@ from torch import Tensor
 from model.regions.affinity import AffinityRegions
 from model.regions.limbs import Limb, PoseRegions, draw_points
 from model.regions.proposer import Prompts
-from model.regions.views import between, warp_masks
+from model.regions.views import between, seen_share, to_view, warp_masks
 
 LEAST_SHOWN = 0.5  # of a patch, within the original crop: what lies outside is nobody's region
+LEAST_SEEN = 0.25  # of a region, in a view: a sliver says little about the rest
+PERSON = ((0.25, 0.0), (0.75, 1.0))  # corners of where a person stands in a crop, for who knows no mask
 # Which limbs a part query may stand for, from the top down; the one that is seen best takes it.
 PARTS_OF_LIMBS = (
     (Limb.HEAD,),
@@ -65,27 +67,37 @@ def affinity_sightings(
 ) -> Sightings:
     """Areas that look like the prompted token, one prompt in each of `parts` bands and the rest anywhere.
 
+    Prompts lie on what the anchor shows of the crop's middle half, and regions on what each view shows of the crop.
+
     Args:
         tokens: (3, B, L, C), the teacher's, of each sighting.
         geometry: as in `pose_sightings`.
     """
     n_tracks = tokens.shape[1]
-    prompts = _band_points(n_tracks, max(points, parts), parts, generator).to(tokens.device)
+    prompts = _band_prompts(geometry[0], max(points, parts), parts, generator)
     anchor = AffinityRegions(tokens[0], grid)
-    asked = Prompts(prompts, torch.ones(prompts.shape[:2], device=prompts.device))
-    here = anchor.propose(asked).weights  # (B, R, down, across)
+    here = anchor.propose(prompts).weights  # (B, R, down, across)
     second = _shown(here, between(geometry[0], geometry[1]), grid)
-    there = AffinityRegions(tokens[2], grid).find(anchor.vectors(asked), asked.inside).flat
-    weights = torch.stack((here.flatten(2), second, there))
+    there = AffinityRegions(tokens[2], grid).find(anchor.vectors(prompts), prompts.inside).flat
+    inside = torch.stack([_inside(way, grid) for way in geometry])  # (S, B, 1, L)
+    weights = torch.stack((here.flatten(2), second, there)) * inside
     own = torch.arange(parts, device=tokens.device).expand(3, n_tracks, parts)
     seen = weights[:, :, :parts].sum(dim=3) > 0
     return Sightings(weights, torch.where(seen, own, -1))
 
 
 def _shown(area: Tensor, geometry: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(B, R, h, w) of an original, onto the patches of a view: (B, R, L)."""
+    """(B, R, h, w) of an original, onto the patches of a view that shows enough of each: (B, R, L)."""
     weights, shown = warp_masks(area, geometry, grid)
-    return torch.where((shown >= LEAST_SHOWN)[:, None], weights, 0.0).flatten(2)
+    enough = seen_share(area, weights, geometry) >= LEAST_SEEN  # (B, R)
+    kept = (shown >= LEAST_SHOWN)[:, None] & enough[:, :, None, None]
+    return torch.where(kept, weights, 0.0).flatten(2)
+
+
+def _inside(geometry: Tensor, grid: tuple[int, int]) -> Tensor:
+    """1 where a patch of the view shows the crop, and 0 in its padding: (B, 1, L)."""
+    whole = torch.ones(len(geometry), 1, 1, 1, device=geometry.device)
+    return (warp_masks(whole, geometry, grid)[1] >= LEAST_SHOWN).float().flatten(1)[:, None]
 
 
 def _limb_parts(weights: Tensor, parts: int) -> Tensor:
@@ -99,10 +111,15 @@ def _limb_parts(weights: Tensor, parts: int) -> Tensor:
     return chosen
 
 
-def _band_points(n_tracks: int, points: int, bands: int, generator: torch.Generator) -> Tensor:
-    """Points (B, P, 2): one in each of `bands` equal bands from the top, then anywhere; near the middle column."""
-    place = torch.rand(n_tracks, points, 2, generator=generator)
-    place[..., 0] = 0.25 + 0.5 * place[..., 0]
+def _band_prompts(geometry: Tensor, count: int, bands: int, generator: torch.Generator) -> Prompts:
+    """Points on what a view shows of PERSON: one in each of `bands` equal bands from the top, then anywhere.
+
+    (B, count), drawn on the CPU, where the generator lives. Where a view shows nothing of it, there is no prompt.
+    """
+    corners = to_view(torch.tensor(PERSON, device=geometry.device).expand(len(geometry), -1, -1), geometry)
+    low, high = (edge.clamp(0, 1)[:, None] for edge in (corners.amin(dim=1), corners.amax(dim=1)))  # (B, 1, 2)
+    place = torch.rand(len(geometry), count, 2, generator=generator)
     top = torch.arange(bands) / bands
     place[:, :bands, 1] = top + place[:, :bands, 1] / bands
-    return place
+    points = low + (high - low) * place.to(geometry.device)
+    return Prompts(points, (high > low).all(dim=2).float().expand(-1, count))

@@ -69,12 +69,14 @@ class ExportableVills(nn.Module):
 def added_by(adapter: TemporalAdapter, tokens: Tensor, order: ClipOrder) -> Tensor:
     """As `TemporalAdapter.forward`, for all frames of the clips, 0 in the padding: (B T, L, C) -> (B T, L, C)."""
     n_clips, n_frames, _ = order.real.shape
-    x = adapter.down(F.layer_norm(tokens, tokens.shape[-1:]))  # (B T, L, N)
-    n_tokens, width = x.shape[1:]
-    x = x.view(n_clips, n_frames, n_tokens * width)  # (B, T, L N)
-    # The first frame is taken off beforehand, so that copies of it are 0 before any rounding.
+    n_tokens, channels = tokens.shape[1:]
+    x = F.layer_norm(tokens, (channels,)).view(n_clips, n_frames, n_tokens * channels)  # (B, T, L C)
+    # The first frame is taken off beforehand, and `down` comes afterwards: copies of it are 0 before any rounding.
     x = (x - order.first @ x) * order.real
     x = (x - order.mean(x)) * order.real
+    x = adapter.down(x.view(-1, n_tokens, channels))  # (B T, L, N)
+    width = x.shape[2]
+    x = x.view(n_clips, n_frames, n_tokens * width)  # (B, T, L N)
     before, itself, after = (weight.repeat(n_tokens) for weight in adapter.kernel)  # (L N,) each
     x = (order.before @ x) * before + x * itself + (order.after @ x) * after
     added: Tensor = adapter.up(F.gelu(x.view(-1, n_tokens, width)))  # (B T, L, C)

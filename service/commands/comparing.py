@@ -44,6 +44,7 @@ def compare(
         raise UserError(f"two of the studies have one name, and so one folder: {', '.join(studies)}")
     plans = {name: read_study(study) for name, study in zip(names, studies, strict=True)}
     _check_overlap(plans)
+    _check_pose(plans, pose)
     place = replace(run_place(out, data, cache, weights, stem_weights, None), pose=pose)
     ready = {name: ready_study(plan, out / name, place) for name, plan in plans.items()}
     results = {name: run_study(each, counted, lambda text: typer.echo(text, err=True)) for name, each in ready.items()}
@@ -67,3 +68,16 @@ def _check_overlap(plans: "Mapping[str, Study]") -> None:
                         f"{other} and {name} both test {variant.name} on {test_name}, which one table cannot tell "
                         "apart: run them one after the other, or call the variant something else in one"
                     )
+
+
+def _check_pose(plans: "Mapping[str, Study]", pose: Path | None) -> None:
+    from model.study.config import runs_of
+    from model.training.config import PretrainConfig
+
+    variants = [(plan, variant) for plan in plans.values() for variant in plan.variants]
+    runs = [run for plan, variant in variants for _, run in runs_of(plan, variant, plan.seeds[0])]
+    if pose is not None and not any(isinstance(run, PretrainConfig) and run.regions.proposer == "pose" for run in runs):
+        raise UserError(
+            f"nothing would read --pose {pose}, for no run takes its regions from body keypoints: leave it out, or "
+            'change a variant, pretrain = { "regions.proposer" = "pose" }'
+        )

@@ -124,6 +124,11 @@ def pretrain(
     from service.commands.progress import counted
 
     values = checked(PretrainConfig, read_config(config, _changes(change)), config)
+    if pose is not None and values.regions.proposer != "pose":
+        raise UserError(
+            f"nothing would read --pose {pose}, for the regions come from the teacher's own tokens: "
+            "leave it out, or --set 'regions.proposer=\"pose\"'"
+        )
     place = replace(run_place(out, data, cache, weights, stem_weights, stop_after), pose=pose)
     _say(run(values, place, counted), out)
 

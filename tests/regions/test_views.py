@@ -10,16 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model.regions.errors import BadRegions
-from model.regions.views import between, crop_geometry, inverse, seen_share, to_original, to_view, warp_masks
+from model.regions.views import between, inverse, seen_share, to_original, to_view, warp_masks
+from tests.regions.boxes import Box, view
 
 # Off the round numbers, so that no sample falls on the very edge of the original, where it may count as in or out.
 SHARE = st.integers(-5, 15).map(lambda n: n / 16 + 0.00317)
 SIZE = st.integers(3, 20).map(lambda n: n / 16 + 0.0021)
 BOX = st.tuples(SHARE, SHARE, SIZE, SIZE)
-
-
-def view(box: tuple[float, float, float, float], mirrored: bool = False) -> Tensor:
-    return crop_geometry(torch.tensor([box]), torch.tensor([mirrored]))
 
 
 def random_points(count: int, seed: int = 0) -> Tensor:
@@ -53,7 +50,7 @@ def literal(mask: Tensor, geometry: Tensor, grid: tuple[int, int], samples: int)
 
 @settings(deadline=None, max_examples=50)
 @given(BOX, st.booleans())
-def test_points_go_to_the_view_and_back(box: tuple[float, float, float, float], mirrored: bool) -> None:
+def test_points_go_to_the_view_and_back(box: Box, mirrored: bool) -> None:
     geometry, points = view(box, mirrored), random_points(6)
     assert torch.allclose(to_original(to_view(points, geometry), geometry), points, atol=1e-4)
     assert torch.allclose(to_view(to_original(points, geometry), geometry), points, atol=1e-4)
@@ -62,7 +59,7 @@ def test_points_go_to_the_view_and_back(box: tuple[float, float, float, float], 
 
 @settings(deadline=None, max_examples=50)
 @given(BOX, st.booleans())
-def test_corners_of_a_view_are_the_corners_of_its_box(box: tuple[float, float, float, float], mirrored: bool) -> None:
+def test_corners_of_a_view_are_the_corners_of_its_box(box: Box, mirrored: bool) -> None:
     left, top, width, height = box
     corners = to_original(torch.tensor([[[0.0, 0.0], [1.0, 1.0]]]), view(box, mirrored))[0]
     x = [left + width, left] if mirrored else [left, left + width]
@@ -72,7 +69,7 @@ def test_corners_of_a_view_are_the_corners_of_its_box(box: tuple[float, float, f
 
 @settings(deadline=None, max_examples=30)
 @given(BOX, st.booleans(), st.sampled_from([1, 2, 3]))
-def test_warping_against_a_literal_loop(box: tuple[float, float, float, float], mirrored: bool, samples: int) -> None:
+def test_warping_against_a_literal_loop(box: Box, mirrored: bool, samples: int) -> None:
     masks, geometry, grid = random_masks(), view(box, mirrored), (5, 3)
     weights, shown = warp_masks(masks, geometry, grid, samples=samples)
     assert weights.shape == (1, 2, 5, 3) and shown.shape == (1, 5, 3)
@@ -100,9 +97,7 @@ def test_a_crop_shows_its_cells_and_nothing_outside() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(BOX, st.booleans(), BOX, st.booleans())
-def test_from_view_to_view(
-    box: tuple[float, float, float, float], mirrored: bool, other: tuple[float, float, float, float], turned: bool
-) -> None:
+def test_from_view_to_view(box: Box, mirrored: bool, other: Box, turned: bool) -> None:
     source, target, points = view(box, mirrored), view(other, turned), random_points(5)
     through_original = to_view(to_original(points, target), source)
     assert torch.allclose(to_original(points, between(source, target)), through_original, atol=1e-3)

@@ -214,3 +214,18 @@ def test_the_table_has_mean_and_spread_where_there_are_seeds() -> None:
         "| a | 62.0 ± 2.8 / 50.0 ± 0.0 | 1.6 M | 30 |",
         "| b | 70.0 / 55.0 | 0.9 M | 7 |",
     ]
+
+
+def test_a_pose_network_that_no_run_would_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw_people(tmp_path / "people")
+    study = a_study(tmp_path)
+    pose = ["--pose", str(tmp_path / "pose.tflite")]
+    command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(tmp_path / "out"), *pose]
+    assert ended(command) == 2
+    assert "no run takes its regions from body keypoints: leave it out" in capsys.readouterr().err
+    # One variant is enough. Then the network has to be there, before the first run.
+    with_bodies = '[[variants]]\nname = "posed"\npretrain = { "regions.proposer" = "pose" }\n'
+    study.write_text(study.read_text() + with_bodies)
+    assert ended(command) == 2
+    assert "pose.tflite does not exist: give the path" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -3,15 +3,21 @@
 import json
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from model.build import build_encoder
+from model.training.config import PretrainConfig
+from model.training.config_files import checked, read_config
 from model.weights import load_weights
 from service.commands.main import main
+from tests.model.shared_files import shared_file
+from tests.regions.drawn import draw_walker
 from tests.training.drawn import draw_people
 
 CONFIG = """
@@ -108,6 +114,45 @@ def test_a_run_goes_on_from_its_checkpoint_alone_and_on_its_own_data(
     assert "is of a run on other data" in capsys.readouterr().err
 
 
+def draw_walkers(folder: Path) -> None:
+    """Two persons before two cameras, two pictures each."""
+    folder.mkdir()
+    lines = ["path,person_id,camera_id,track_id,frame"]
+    for person, camera, frame in product(range(2), range(2), range(2)):
+        shown = draw_walker(person, seconds=0.2 + 0.2 * frame, yaw=0.3 - 0.6 * camera)
+        Image.fromarray(shown.pixels).save(folder / f"{person}-{camera}-{frame}.png")
+        lines.append(f"{person}-{camera}-{frame}.png,p{person},{camera},{person}{camera},{frame}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_regions_come_from_the_bodies_that_the_pose_network_sees(tmp_path: Path, stem: list[str]) -> None:
+    """It sees each picture once; a second run finds what it saw, and ends alike."""
+    pytest.importorskip("ai_edge_litert")
+    options = ["--pose", str(shared_file("models/pose_landmark_full.tflite")), "--set", 'regions.proposer="pose"']
+    (tmp_path / "self.toml").write_text(CONFIG + "prototypes = 32\n[regions]\npoints = 4\n")
+    draw_walkers(tmp_path / "people")
+    kept = []
+    for out in ("first", "second"):
+        train(tmp_path, "pretrain", "self.toml", out, *stem, *options)
+        [bodies] = (tmp_path / "cache").glob("bodies-*.npz")
+        kept.append((bodies.stat().st_mtime_ns, load_weights(tmp_path / out / "weights.safetensors").tensors))
+        with np.load(bodies) as seen:
+            assert seen["scores"].shape == (8,) and (seen["scores"] > 0.5).all()
+        steps = [json.loads(line) for line in (tmp_path / out / "metrics.jsonl").read_text().splitlines()]
+        assert all(step["loss/lse"] > 0 and step["loss/parts"] > 0 for step in steps) and steps
+    (first_seen, first), (second_seen, second) = kept
+    assert first_seen == second_seen
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def test_the_configuration_with_bodies_differs_from_the_other_by_them_alone() -> None:
+    other, posed = (
+        checked(PretrainConfig, read_config(name), name) for name in ("light-128-pretrain", "light-128-pretrain-pose")
+    )
+    assert (other.regions.proposer, posed.regions.proposer) == ("affinity", "pose")
+    assert posed.model_copy(update={"regions": other.regions}) == other
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -124,6 +169,8 @@ def test_a_run_goes_on_from_its_checkpoint_alone_and_on_its_own_data(
         (["--cache", "/dev/null"], "with --out and --cache"),
         (["--set", 'sources=[{data="cuhk01",share=2}]'], "trains on cuhk01 and no folder is given for it"),
         (["--set", 'regions.proposer="pose"'], "need the pose network: --pose FILE"),
+        (["--set", 'regions.proposer="pose"', "--pose", "pose.tflite"], "pose.tflite does not exist"),
+        (["--pose", "pose.tflite"], "leave it out, or --set 'regions.proposer=\"pose\"'"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

@@ -46,6 +46,21 @@ def test_pre_training_moves_every_parameter_but_the_neck_s(proposer: str) -> Non
     assert {name for name, most in found.items() if most <= 0} == {"student.network.neck.norm.weight"}
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("proposer", ["pose", "affinity"])
+def test_pre_training_learns_on_a_device_what_it_learns_on_a_cpu(proposer: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    losses = []
+    for device in ("cpu", "cuda"):
+        task = pretrain_task(pretrain_config(regions={"proposer": proposer, "points": 4}))
+        losses.append(task.module.to(device).train()(task.batch(0, 0, device)))
+    for term, loss in losses[0].items():
+        assert losses[1][term].item() == pytest.approx(loss.item(), rel=0.05, abs=0.02), term
+    found = gradients(task.module, dict(task.batch(0, 0, "cuda")))
+    assert {name for name, most in found.items() if most <= 0} == {"student.network.neck.norm.weight"}
+
+
 @pytest.mark.parametrize("term", ["dino", "ibot", "koleo", "lse", "parts", "ufla"])
 def test_a_pre_training_term_of_weight_0_is_left_out_and_the_others_stay(term: str) -> None:
     task = pretrain_task(pretrain_config(losses={term: 0.0}))
