@@ -8,22 +8,42 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from model.training.errors import BadConfig
 from model.training.sharding import shard
 
 
 @contextmanager
-def process_group(device: str) -> Iterator[None]:
-    """Join the other processes that `torchrun` started; nothing where it started none."""
+def process_group(device: str) -> Iterator[str]:
+    """Join the other processes that `torchrun` started; nothing where it started none. Gives this one's device.
+
+    Raises:
+        BadConfig: this process has no GPU of its own.
+    """
     if not dist.is_torchelastic_launched():
-        yield
+        yield device
         return
-    dist.init_process_group("nccl" if device == "cuda" else "gloo")
-    if device == "cuda":
-        torch.cuda.set_device(dist.get_node_local_rank())
+    own = _own_device(device)
+    if own != device:
+        torch.cuda.set_device(own)  # what NCCL goes by
+    dist.init_process_group("gloo" if own == "cpu" else "nccl")
     try:
-        yield
+        yield own
     finally:
         dist.destroy_process_group()
+
+
+def _own_device(device: str) -> str:
+    """The device of this process in full: torch's current device holds in the thread that set it and in no other, so a
+    thread that makes batches has to be told the number."""
+    if device != "cuda":
+        return device
+    number, count = dist.get_node_local_rank(), torch.cuda.device_count()
+    if number >= count:
+        raise BadConfig(
+            f"torchrun started process {number} (from 0) on this machine, and each needs a GPU of its own of the "
+            f"{count} here: --nproc-per-node {count}, or VILLS_DEVICE=cpu"
+        )
+    return f"cuda:{number}"
 
 
 def rank() -> int:
@@ -43,7 +63,7 @@ def spread(module: nn.Module, device: str, *, sharded: bool) -> nn.Module:
     """
     if world_size() == 1:
         return module
-    if device == "cuda":
+    if torch.device(device).type == "cuda":
         module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
     if sharded:
         return shard(module)

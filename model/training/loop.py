@@ -32,7 +32,7 @@ class LoopPlan:
     lr: float  # of a group with `scale` 1, at its highest
     warmup: int
     seed: int
-    device: str  # cpu or cuda
+    device: str  # cpu, cuda or, with its number, cuda:1
     data: str = ""  # what tells the data from all others: a checkpoint of a run on others is refused
     last_lr: float = 0.0  # at the end of the cosine, as a part of `lr`
     milestones: tuple[float, ...] = ()  # parts of the run after which `lr` is a tenth; none: half a cosine

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -39,16 +39,20 @@ class RunPlace:
 
 
 @contextmanager
-def ready(place: RunPlace) -> Iterator[None]:
-    """Threads, memory, other processes of the run; nobody else trains in the folder meanwhile."""
+def ready(place: RunPlace) -> Iterator[RunPlace]:
+    """Threads, memory, other processes of the run; nobody else trains in the folder meanwhile.
+
+    Gives the place with the device that is this process's own.
+    """
     torch.set_num_threads(place.threads)
     use_huge_pages()
-    with process_group(place.device):
+    with process_group(place.device) as device:
+        own = replace(place, device=device)
         if rank() == 0:
             with claimed(place.out):
-                yield
+                yield own
         else:
-            yield
+            yield own
 
 
 def dataset_of(source: Source, folders: Mapping[str, Path]) -> Dataset:

@@ -52,7 +52,7 @@ def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Pat
         DataError: a data set is missing or not whole.
         TrainingError: the configuration, a checkpoint or a loss.
     """
-    with ready(place):
+    with ready(place) as place:
         pictures = [dataset_of(source, place.data).train for source in config.sources]
         pack = packed(pictures, config.network.height, config.network.width, place, progress)
         teacher = _teachers(config, pictures, place, progress)
@@ -70,7 +70,7 @@ def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path
 
     Raises: as `finetune`.
     """
-    with ready(place):
+    with ready(place) as place:
         pictures = [dataset_of(source, place.data).train for source in config.sources]
         known = attributes_of(pictures, config.attributes) if config.attributes else None
         shape = config.network_config(() if known is None else known.sizes)
@@ -97,7 +97,7 @@ def pretrain(config: PretrainConfig, place: RunPlace, progress: Progress) -> Pat
     Raises: as `finetune`; RegionError where the pose network cannot be run.
     """
     pose = pose_network(config, place)
-    with ready(place):
+    with ready(place) as place:
         pictures = [dataset_of(source, place.data).train for source in config.sources]
         pack = packed(pictures, config.network.height, config.network.width, place, progress)
         shares = [source.share for source in config.sources]

@@ -50,7 +50,7 @@ def transfer(config: TransferRun, place: RunPlace, progress: Progress) -> Path |
     base = _base_of(config)
     if (place.out / FILE).exists() and not has_checkpoint(place.out):
         raise BadConfig(f"{place.out / FILE} is there already and would be replaced: give another --out")
-    with ready(place):
+    with ready(place) as place:
         labelled, target = (dataset_of(source, place.data) for source in (config.labelled, config.target))
         known = attributes_of([labelled.train], config.attributes)
         people = [picture for picture in target.train if picture.person > 0]

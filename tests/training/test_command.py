@@ -1,10 +1,14 @@
 """`vills train` from end to end on drawn pictures: stopped, resumed, refused, on two processes, and then served."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +16,10 @@ import torch
 from PIL import Image
 
 from model.build import build_encoder
+from model.training import place
 from model.training.config import PretrainConfig
 from model.training.config_files import checked, read_config
+from model.training.finetune import FinetuneTask
 from model.weights import load_weights
 from service.commands.main import main
 from tests.model.shared_files import shared_file
@@ -48,10 +54,13 @@ def train(drawn: Path, kind: str, config: str, out: str, *more: str) -> None:
     assert ended.value.code == 0
 
 
-def train_on_two(drawn: Path, out: str, *more: str) -> None:
+def train_on_two(drawn: Path, out: str, *more: str, device: str = "cpu") -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module"]
     options = ["--config", str(drawn / "tiny.toml"), "--data", f"csv={drawn / 'people'}", "--out", str(drawn / out)]
-    subprocess.run([*command, "service.commands.main", "train", "finetune", *options, *more], check=True)
+    surroundings = os.environ | {"VILLS_DEVICE": device}
+    subprocess.run(
+        [*command, "service.commands.main", "train", "finetune", *options, *more], check=True, env=surroundings
+    )
 
 
 @pytest.fixture
@@ -218,3 +227,34 @@ def test_a_network_with_a_convolutional_stem_can_be_sharded(drawn: Path, stem: l
     """Its stem keeps channels last in memory, which shards cannot: it is laid out anew for them."""
     train_on_two(drawn, "shards", *stem, *SHARDED)
     assert load_weights(drawn / "shards" / "weights.safetensors").config.name == "vills-mobile"
+
+
+def test_batches_are_made_on_the_device_that_the_process_was_given(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were made on the device that its kind begins with."""
+    asked: set[str] = set()
+    batch = FinetuneTask.batch
+
+    @contextmanager
+    def numbered(device: str) -> Iterator[str]:
+        yield f"{device}:0"
+
+    def spied(task: FinetuneTask, step: int, micro: int, device: str) -> Any:
+        asked.add(device)
+        return batch(task, step, micro, device)
+
+    monkeypatch.setenv("VILLS_DEVICE", "cpu")
+    monkeypatch.setattr(place, "process_group", numbered)
+    monkeypatch.setattr(FinetuneTask, "batch", spied)
+    train(drawn, "finetune", "tiny.toml", "run", *SMALL_VIT)
+    assert asked == {"cpu:0"}
+
+
+@pytest.mark.gpu
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="two processes on CUDA need two devices")
+@pytest.mark.parametrize("more", [(), SHARDED], ids=["copies", "shards"])
+def test_two_devices_train_one_network(drawn: Path, more: tuple[str, ...]) -> None:
+    train_on_two(drawn, "run", *SMALL_VIT, *more, device="cuda")
+    assert load_weights(drawn / "run" / "weights.safetensors").config.name == "vills-tiny"
