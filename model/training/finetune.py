@@ -27,6 +27,7 @@ from model.training.config import FinetuneConfig
 from model.training.groups import frozen_blocks, make_optimiser, parameter_groups, slow_parts
 from model.training.heads import features_of, fit_classifier, fit_regressor, pictures_of
 from model.training.schedules import ema_decay
+from model.training.sharding import whole_copy, whole_network
 from model.vills.network import Vills
 from model.vills.seeding import drawn_from
 
@@ -169,15 +170,15 @@ class FinetuneTask:
     def kept(self) -> Vills:
         """The network whose weights are kept: the average, or what lies between an early one and it.
 
-        Weights far apart on one way of training are often better together, and on cameras nobody trained on above all
-        (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+        Every process has to ask. Weights far apart on one way of training are often better together, and on cameras
+        nobody trained on above all (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
         """
         average, early = self.module.average, self.module.early
         if early is None:
             return average
-        between = copy.deepcopy(average)
         assert self._config.early is not None
-        move_average(between, early, 1 - self._config.early.share)
+        between = whole_copy(average)
+        move_average(between, whole_network(early), 1 - self._config.early.share)
         return between
 
     @property

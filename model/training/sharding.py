@@ -1,6 +1,7 @@
 """Parameters, gradients and optimiser spread over processes (FSDP), for networks that one device has no room for."""
 
-from typing import Any
+import copy
+from typing import Any, TypeVar
 
 import torch
 from timm.models.vision_transformer import Block
@@ -18,6 +19,7 @@ from torch.optim import Optimizer
 
 from model.network import ReidNetwork
 
+AnyNetwork = TypeVar("AnyNetwork", bound=ReidNetwork)
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
@@ -63,11 +65,16 @@ def whole_tensor(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-@torch.no_grad()
-def whole_network(network: ReidNetwork) -> ReidNetwork:
+def whole_network(network: AnyNetwork) -> AnyNetwork:
     """A network all of which is here: itself, or a gathered copy. Every process has to call it."""
+    return whole_copy(network) if is_sharded(network) else network
+
+
+@torch.no_grad()
+def whole_copy(network: AnyNetwork) -> AnyNetwork:
+    """A copy of a network, all of which is here, to be changed freely. Every process has to call it."""
     if not is_sharded(network):
-        return network
+        return copy.deepcopy(network)
     tensors = {name: whole_tensor(tensor) for name, tensor in network.state_dict().items()}
     whole = type(network)(network.config)
     whole.load_state_dict(tensors)

@@ -20,6 +20,7 @@ from model.training import place
 from model.training.config import PretrainConfig
 from model.training.config_files import checked, read_config
 from model.training.finetune import FinetuneTask
+from model.vills.config import VillsConfig
 from model.weights import load_weights
 from service.commands.main import main
 from tests.model.shared_files import shared_file
@@ -44,6 +45,7 @@ def drawn(tmp_path: Path) -> Path:
 
 
 SHARDED = ("--set", "schedule.sharded=true")
+EARLY = ("--set", "early.step=1", "--set", "early.share=0.5")
 SMALL_VIT = ("--set", 'network.encoder="vills-tiny"', "--set", "network.channels=48", "--set", "network.depth=2")
 
 
@@ -54,13 +56,14 @@ def train(drawn: Path, kind: str, config: str, out: str, *more: str) -> None:
     assert ended.value.code == 0
 
 
-def train_on_two(drawn: Path, out: str, *more: str, device: str = "cpu") -> None:
+def train_on_two(
+    drawn: Path, out: str, *more: str, kind: str = "finetune", config: str = "", device: str = "cpu"
+) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module"]
-    options = ["--config", str(drawn / "tiny.toml"), "--data", f"csv={drawn / 'people'}", "--out", str(drawn / out)]
+    named = config or str(drawn / "tiny.toml")
+    options = ["--config", named, "--data", f"csv={drawn / 'people'}", "--out", str(drawn / out)]
     surroundings = os.environ | {"VILLS_DEVICE": device}
-    subprocess.run(
-        [*command, "service.commands.main", "train", "finetune", *options, *more], check=True, env=surroundings
-    )
+    subprocess.run([*command, "service.commands.main", "train", kind, *options, *more], check=True, env=surroundings)
 
 
 @pytest.fixture
@@ -210,16 +213,34 @@ def test_a_single_picture_is_nothing_to_learn_from(drawn: Path, capsys: pytest.C
 
 @pytest.mark.timeout(300)
 def test_processes_train_one_network_as_copies_or_as_shards(drawn: Path) -> None:
-    """A sharded run is stopped and gone on with, and ends where the one of copies ends."""
-    train(drawn, "finetune", "tiny.toml", "alone", *SMALL_VIT)
-    train_on_two(drawn, "copies", *SMALL_VIT)
-    train_on_two(drawn, "shards", *SMALL_VIT, *SHARDED, "--stop-after", "2")
-    train_on_two(drawn, "shards", *SMALL_VIT, *SHARDED)
+    """A sharded run is stopped and gone on with, and ends where the one of copies ends. Of both some early weights are
+    kept: those of shards could not be mixed, for they could not be copied."""
+    train(drawn, "finetune", "tiny.toml", "alone", *SMALL_VIT, *EARLY)
+    train_on_two(drawn, "copies", *SMALL_VIT, *EARLY)
+    train_on_two(drawn, "shards", *SMALL_VIT, *EARLY, *SHARDED, "--stop-after", "2")
+    train_on_two(drawn, "shards", *SMALL_VIT, *EARLY, *SHARDED)
     copies, shards, one = (load_weights(drawn / run / "weights.safetensors") for run in ("copies", "shards", "alone"))
     assert copies.config == shards.config == one.config
     name = "fuse.weight"
     assert not torch.equal(copies.tensors[name], one.tensors[name]), "two processes see twice as many pictures"
     torch.testing.assert_close(shards.tensors[name], copies.tensors[name], rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_large_network_s_configurations_train_shards(drawn: Path) -> None:
+    """At a small size, and without teachers: their networks are no part of the product."""
+    sources = ("--set", 'sources=[{data="csv",share=2}]', "--set", "schedule.warmup=1", "--set", "schedule.steps=2")
+    size = ("--set", "network.height=64", "--set", "network.width=32", "--set", "network.channels=48")
+    small = (*sources, *size, "--set", "network.depth=3")
+    train_on_two(drawn, "first", *small, "--set", "prototypes=16", kind="pretrain", config="base-pretrain")
+    began = ("--weights", str(drawn / "first" / "weights.safetensors"))
+    taught = ("--set", "teachers=[]", "--set", "losses.regress=0.0")
+    train_on_two(drawn, "second", *small, *taught, *began, config="base")
+    config = load_weights(drawn / "second" / "weights.safetensors").config
+    assert isinstance(config, VillsConfig) and (config.name, config.adapter_blocks) == ("vills-base", (2,))
+    for run in ("first", "second"):
+        assert json.loads((drawn / run / "config.json").read_text())["config"]["schedule"]["sharded"]
 
 
 @pytest.mark.timeout(300)
