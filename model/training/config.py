@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from model.training.unread import refuse_unread
+
 Positive = Annotated[int, Field(ge=1)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -57,6 +59,12 @@ class Schedule(Section):
             raise ValueError("with milestones nothing reads last_lr: leave one of the two out")
         return self
 
+    @model_validator(mode="after")
+    def _the_rate_gets_to_its_highest(self) -> "Schedule":
+        if self.warmup > self.steps and "warmup" in self.model_fields_set:
+            raise ValueError(f"warmup is {self.warmup} and has to be at most steps, {self.steps}: lower it")
+        return self
+
 
 class Network(Section):
     encoder: str = "vills-light"
@@ -74,6 +82,12 @@ class Network(Section):
     adapter_scale: Part = 1.0  # the same, for temporal adapters
     drop_path: Part = 0.1
 
+    @model_validator(mode="after")
+    def _adapters_are_there_to_be_set(self) -> "Network":
+        if not self.adapters:
+            refuse_unread(self, ("adapter_start", "adapter_scale"), "adapters is false")
+        return self
+
 
 class Change(Section):
     """Augmentation; see model.data.augment.AugmentPlan."""
@@ -90,6 +104,26 @@ class Change(Section):
     erase: Part = 0.5
     erase_area: Parts = (0.02, 0.25)
 
+    @model_validator(mode="after")
+    def _something_is_erased(self) -> "Change":
+        if not self.erase:
+            refuse_unread(self, ("erase_area",), "erase is 0")
+        return self
+
+
+class PretrainChange(Change):
+    """The same of pre-training, whose views differ more."""
+
+    scale: Sizes = (0.4, 1.1)
+    shift: Part = 0.2
+    brightness: Part = 0.4
+    contrast: Part = 0.4
+    blur: Part = 0.5
+    erase: Part = 0.0
+
+
+TEACHING = ("distil", "cosines", "regress")  # losses that teachers are needed for
+
 
 class FinetuneLosses(Section):
     """Weights of the terms; 0 leaves one out, and what it costs."""
@@ -104,6 +138,13 @@ class FinetuneLosses(Section):
     distil_temperature: Annotated[float, Field(gt=0)] = 0.1
     cosines: Weight = 0.0  # the teacher's cosines themselves, squared difference: not tried yet
     regress: Weight = 1.0  # the teacher's vectors themselves, through a linear map
+
+    @model_validator(mode="after")
+    def _every_detail_is_of_a_loss(self) -> "FinetuneLosses":
+        for loss, detail in (("identity", "smoothing"), ("triplet", "margin"), ("distil", "distil_temperature")):
+            if not getattr(self, loss):
+                refuse_unread(self, (detail,), f"{loss} is 0")
+        return self
 
 
 def _some_weight(losses: Section, names: Sequence[str]) -> None:
@@ -146,6 +187,18 @@ class FinetuneConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _teachers_are_there_to_be_asked(self) -> "FinetuneConfig":
+        if not self.teachers:
+            names = (*TEACHING, "distil_temperature")
+            refuse_unread(self.losses, names, "teachers is []", inside="losses")
+        elif not any(getattr(self.losses, name) for name in TEACHING):
+            raise ValueError(
+                f"teachers are given and asked nothing, for {', '.join(TEACHING)} are 0: raise one of them, or set "
+                "teachers to []"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _early_weights_are_of_the_run(self) -> "FinetuneConfig":
         if self.early is not None and self.early.step >= self.schedule.steps:
             raise ValueError(f"early.step is {self.early.step} and has to be below steps, {self.schedule.steps}")
@@ -154,7 +207,7 @@ class FinetuneConfig(Section):
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> "FinetuneConfig":
         names = ["identity", "triplet", "propagation", "distances"]
-        names += ["distil", "cosines", "regress"] if self.teachers else []
+        names += TEACHING if self.teachers else []
         _some_weight(self.losses, names)
         clips = self.tracks * sum(source.share for source in self.sources)
         if clips < 2 and not self.images:
@@ -193,15 +246,28 @@ class PretrainConfig(Section):
     teacher_temperature: Annotated[float, Field(gt=0)] = 0.05
     centring: Literal["mean", "sinkhorn"] = "mean"  # against a teacher that says one thing always: DINO's, or SwAV's
     teacher_momentum: Part = 0.99  # at the start; 1 at the end
-    masked_pictures: Part = 0.5
+    masked_pictures: Part = 0.5  # for iBOT; without it none is masked
     masked_part: Parts = (0.1, 0.5)  # of a masked picture's patches
     network: Network = Network()
     schedule: Schedule
-    augment: Change = Change(scale=(0.4, 1.1), shift=0.2, erase=0.0, brightness=0.4, contrast=0.4, blur=0.5)
+    augment: PretrainChange = PretrainChange()
     regions: Regions = Regions()
     losses: PretrainLosses = PretrainLosses()
 
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> "PretrainConfig":
         _some_weight(self.losses, list(PretrainLosses.model_fields))
+        return self
+
+    @model_validator(mode="after")
+    def _every_value_is_read(self) -> "PretrainConfig":
+        losses = self.losses
+        kept = "pre-training keeps the teacher, which follows at teacher_momentum"
+        refuse_unread(self.schedule, ("average",), kept, inside="schedule")
+        if not losses.ibot:
+            refuse_unread(self, ("masked_pictures", "masked_part"), "losses.ibot is 0")
+        if not self.masked_pictures:
+            refuse_unread(self, ("masked_part",), "masked_pictures is 0")
+        if not losses.lse and not losses.parts:
+            refuse_unread(self.regions, ("proposer", "points"), "losses.lse and losses.parts are 0", inside="regions")
         return self

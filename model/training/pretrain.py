@@ -261,8 +261,12 @@ class PretrainTask:
         return {name: value.to(device) for name, value in batch.items()}
 
     def _hidden(self, n_pictures: int, generator: torch.Generator) -> Tensor:
-        """Which patches the student does not see: bool (n, L). Some pictures are masked, each by a part of its own."""
-        chosen = torch.rand(n_pictures, generator=generator) < self._config.masked_pictures
+        """Which patches the student does not see: bool (n, L). Some pictures are masked, each by a part of its own.
+
+        Without iBOT none is: what masks cost is left out with it.
+        """
+        masked = self._config.masked_pictures if self._config.losses.ibot else 0.0
+        chosen = torch.rand(n_pictures, generator=generator) < masked
         least, most = self._config.masked_part
         part = torch.rand(n_pictures, generator=generator) * (most - least) + least
         order = torch.rand(n_pictures, self._n_patches, generator=generator).argsort(dim=1).argsort(dim=1)

@@ -28,6 +28,7 @@ from model.training.system_config import SystemRun
 from model.training.system_start import starting_system
 from model.training.system_task import SystemData, SystemTask
 from model.training.task import NetworkTask
+from model.vills.config import VillsConfig
 from model.vills.network import Vills
 from model.weights import save_weights
 
@@ -52,13 +53,15 @@ def finetune(config: FinetuneConfig, place: RunPlace, progress: Progress) -> Pat
         DataError: a data set is missing or not whole.
         TrainingError: the configuration, a checkpoint or a loss.
     """
+    shape = network_config(config.network)
     with ready(place) as place:
         pictures = [dataset_of(source, place.data).train for source in config.sources]
-        pack = packed(pictures, config.network.height, config.network.width, place, progress)
+        pack = packed(pictures, shape.height, shape.width, place, progress)
         teacher = _teachers(config, pictures, place, progress)
         shares = [source.share for source in config.sources]
         sampler = PersonSampler(training_set(pictures), shares, config.tracks, config.frames, config.seed)
-        task = FinetuneTask(_network(config, place), config, FinetuneData(pack.pixels, sampler, teacher))
+        network = _network(config, shape, place)
+        task = FinetuneTask(network, config, FinetuneData(pack.pixels, sampler, teacher))
         if config.heads == "fitted" and not has_checkpoint(place.out):
             with progress("fitting the heads", task.n_pictures) as step:
                 task.fit_heads(place.device, step)
@@ -96,20 +99,20 @@ def pretrain(config: PretrainConfig, place: RunPlace, progress: Progress) -> Pat
 
     Raises: as `finetune`; RegionError where the pose network cannot be run.
     """
-    pose = pose_network(config, place)
+    shape, pose = network_config(config.network), pose_network(config, place)
     with ready(place) as place:
         pictures = [dataset_of(source, place.data).train for source in config.sources]
-        pack = packed(pictures, config.network.height, config.network.width, place, progress)
+        pack = packed(pictures, shape.height, shape.width, place, progress)
         shares = [source.share for source in config.sources]
         sampler = TrackSampler(training_set(pictures), shares, config.frames, config.seed)
         bodies = None if pose is None else _bodies(pictures, pose, place, progress)
-        task = PretrainTask(_network(config, place), config, PretrainData(pack.pixels, sampler, bodies))
+        task = PretrainTask(_network(config, shape, place), config, PretrainData(pack.pixels, sampler, bodies))
         return _trained(task, config, data_digest(pack, pictures), place, progress)
 
 
-def _network(config: FinetuneConfig | PretrainConfig, place: RunPlace) -> Vills:
-    shape, start = network_config(config.network), config.network.adapter_start
+def _network(config: FinetuneConfig | PretrainConfig, shape: VillsConfig, place: RunPlace) -> Vills:
     weights, stem = _beginning(config, place)
+    start = config.network.adapter_start
     return starting_network(shape, config.seed, weights=weights, stem_weights=stem, adapter_start=start)
 
 

@@ -14,6 +14,7 @@ from model.layers.osnet_weights import load_onnx
 from model.layers.temporal_adapter import TemporalAdapter
 from model.training.config import Network
 from model.training.errors import BadConfig
+from model.training.unread import refuse_unread
 from model.vills.config import Stem, VillsConfig, find_config
 from model.vills.network import Vills
 from model.vills.resizing import resized
@@ -32,10 +33,11 @@ def network_config(network: Network) -> VillsConfig:
 
     Raises:
         UnknownEncoder: no VILLS network has that name.
-        BadConfig: a size the network cannot have.
+        BadConfig: a size the network cannot have, or a value for a part that it has not.
     """
     try:
         own = find_config(network.encoder)
+        _refuse_unread(network, own)
         depth, adapter_every = network.depth or own.depth, network.adapter_every or own.adapter_every
         return replace(
             own,
@@ -51,6 +53,20 @@ def network_config(network: Network) -> VillsConfig:
         )
     except ValueError as error:
         raise BadConfig(f"network: {error}") from error
+
+
+def _refuse_unread(network: Network, own: VillsConfig) -> None:
+    depth, every = network.depth or own.depth, network.adapter_every or own.adapter_every
+    if not network.adapters and every != own.adapter_every:
+        raise ValueError(
+            f"adapter_every is {every} and nothing reads it, for adapters is false: leave it out, or set it to "
+            f"{own.adapter_every}"
+        )
+    if every > depth:
+        why = f"the last of every {every} blocks has an adapter, and there are {depth}"
+        refuse_unread(network, ("adapter_start", "adapter_scale"), why)
+    if own.stem == "patches":
+        refuse_unread(network, ("stem_scale",), f"{own.name} has no convolutional stem")
 
 
 def starting_network(

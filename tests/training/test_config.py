@@ -63,6 +63,73 @@ def test_a_key_nothing_reads_or_a_wrong_value_is_refused_by_name(changes: dict[s
     assert said in str(refused.value) and "mine.toml" in str(refused.value)
 
 
+TAUGHT = {"teachers": ["onnx:x"]}
+UNREAD: list[tuple[type[FinetuneConfig | PretrainConfig], dict[str, object], str]] = [
+    (FinetuneConfig, {"losses": {"distil": 0.5}}, "losses.distil is 0.5 and nothing reads it, for teachers is []"),
+    (FinetuneConfig, {"losses": {"cosines": 1.0}}, "losses.cosines is 1.0"),
+    (FinetuneConfig, {"losses": {"regress": 2.0}}, "losses.regress is 2.0"),
+    (FinetuneConfig, {"losses": {"distil_temperature": 0.2}}, "losses.distil_temperature is 0.2"),
+    (FinetuneConfig, TAUGHT | {"losses": {"distil": 0.0, "regress": 0.0}}, "teachers are given and asked nothing"),
+    (
+        FinetuneConfig,
+        TAUGHT | {"losses": {"distil": 0.0, "distil_temperature": 0.2}},
+        "losses: Value error, distil_temperature is 0.2 and nothing reads it, for distil is 0: leave it out",
+    ),
+    (FinetuneConfig, {"losses": {"identity": 0.0, "smoothing": 0.2}}, "smoothing is 0.2"),
+    (FinetuneConfig, {"losses": {"triplet": 0.0, "margin": 0.5}}, "margin is 0.5"),
+    (FinetuneConfig, {"schedule": {"steps": 10, "warmup": 11}}, "warmup is 11 and has to be at most steps, 10"),
+    (FinetuneConfig, {"augment": {"erase": 0.0, "erase_area": [0.1, 0.2]}}, "erase_area is (0.1, 0.2)"),
+    (FinetuneConfig, {"network": {"adapters": False, "adapter_scale": 0.1}}, "adapter_scale is 0.1"),
+    (PretrainConfig, {"network": {"adapters": False, "adapter_start": 8.0}}, "adapter_start is 8.0"),
+    (FinetuneConfig, {"network": {"adapters": False, "adapter_every": 1}}, "adapter_every is 1"),
+    (FinetuneConfig, {"network": {"adapter_every": 3, "adapter_scale": 0.1}}, "adapter_scale is 0.1"),
+    (FinetuneConfig, {"network": {"encoder": "vills-tiny", "stem_scale": 0.1}}, "stem_scale is 0.1"),
+    (PretrainConfig, {"schedule": {"steps": 10, "average": 0.9}}, "schedule.average is 0.9"),
+    (PretrainConfig, {"losses": {"ibot": 0.0}, "masked_pictures": 0.3}, "masked_pictures is 0.3"),
+    (PretrainConfig, {"losses": {"ibot": 0.0}, "masked_part": [0.2, 0.4]}, "masked_part is (0.2, 0.4)"),
+    (PretrainConfig, {"masked_pictures": 0.0, "masked_part": [0.2, 0.4]}, "for masked_pictures is 0"),
+    (PretrainConfig, {"losses": {"lse": 0.0, "parts": 0.0}, "regions": {"points": 3}}, "regions.points is 3"),
+    (
+        PretrainConfig,
+        {"losses": {"lse": 0.0, "parts": 0.0}, "regions": {"proposer": "pose"}},
+        "regions.proposer is pose",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes", "said"), UNREAD)
+def test_a_value_that_nothing_reads_is_refused_by_name(
+    kind: type[FinetuneConfig | PretrainConfig], changes: dict[str, object], said: str
+) -> None:
+    """All of these were taken, and did nothing."""
+    with pytest.raises(BadConfig) as refused:
+        network_config(checked(kind, LEAST | changes, "mine").network)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (FinetuneConfig, {"losses": {"distil": 0.0, "regress": 1.0, "identity": 0.0, "smoothing": 0.1}}),
+        (FinetuneConfig, {"network": {"adapters": False, "adapter_scale": 1.0, "adapter_every": 2}}),
+        (FinetuneConfig, {"network": {"adapters": False, "adapter_scale": 0.0, "adapter_start": 0.0}}),
+        (PretrainConfig, {"schedule": {"steps": 10, "average": 0.0}, "losses": {"ibot": 0.0}, "masked_pictures": 0.0}),
+        (PretrainConfig, {"schedule": {"steps": 10}}),
+    ],
+)
+def test_what_is_off_may_be_said_to_be_off_or_as_usual(
+    kind: type[FinetuneConfig | PretrainConfig], changes: dict[str, object]
+) -> None:
+    """Else a configuration over another one could not switch a part off whose details that one gives."""
+    network_config(checked(kind, LEAST | changes, "mine").network)
+
+
+def test_views_of_pre_training_stay_its_own_where_one_value_of_them_is_changed() -> None:
+    """The rest became fine-tuning's."""
+    one = checked(PretrainConfig, LEAST | {"augment": {"flip": 0.0}}, "mine").augment
+    assert one == PretrainConfig.model_fields["augment"].default.model_copy(update={"flip": 0.0})
+
+
 def test_values_can_be_changed_by_dotted_name(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('sources = [{ data = "cuhk01", share = 4 }]\n[schedule]\nsteps = 10\n')

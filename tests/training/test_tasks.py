@@ -96,7 +96,7 @@ def test_distances_are_propagated_where_asked() -> None:
 
 
 def test_cosines_are_distilled_where_asked() -> None:
-    task = finetune_task(finetune_config(losses={"cosines": 2.0}))
+    task = finetune_task(finetune_config(teachers=["onnx:drawn"], losses={"cosines": 2.0}))
     batch = dict(task.batch(0, 0, "cpu"))
     losses = task.module.train()(batch)
     image, video = task.module.features(batch["frames"], ClipLayout(batch["mask"]))
@@ -212,6 +212,12 @@ def test_masked_patches_are_a_part_of_some_pictures() -> None:
     assert set(share[share > 0].tolist()) <= {0.25, 0.375, 0.5}
     assert 0.35 < (share > 0).float().mean() < 0.65
     assert not pretrain_task(pretrain_config(masked_pictures=0.0)).batch(0, 0, "cpu")["hidden"].any()
+
+
+def test_without_ibot_no_patch_is_masked() -> None:
+    """Masks still hid patches from the other losses."""
+    assert not pretrain_task(pretrain_config(losses={"ibot": 0.0})).batch(0, 0, "cpu")["hidden"].any()
+    assert pretrain_task(pretrain_config()).batch(0, 0, "cpu")["hidden"].any()
 
 
 def rank_1(network: Vills) -> float:
