@@ -2,11 +2,13 @@
 
 import json
 import re
+import shlex
 import struct
 from pathlib import Path
 
 import pytest
 import typer
+from typer.exceptions import TyperException
 
 from service.api.policy import POLICIES
 from service.commands.main import app
@@ -67,6 +69,65 @@ def command_names() -> list[str]:
 @pytest.mark.parametrize("command", command_names())
 def test_every_command_is_in_the_readme_and_has_help(command: str) -> None:
     assert f"`vills {command}" in README
+
+
+def shown_commands(text: str) -> list[str]:
+    """The lines of a document's code blocks that call `vills`, with what stands before it."""
+    blocks = re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [
+        line for block in blocks for line in block.splitlines() if re.search(r"(^|\s)(vills|[.\w]*main) [a-z]", line)
+    ]
+
+
+def arguments_of(line: str) -> list[str]:
+    """What a shell hands to `vills`; a `&` at the end is the shell's. Raises ValueError where it keeps more of it."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    words = list(lexer)
+    if words[-1:] == ["&"]:
+        words.pop()
+    if set(words) & {"|", "<", ">", "&", ";", "(", ")"}:
+        raise ValueError(f"a shell takes a part of {line!r} for itself")
+    return words[next(place for place, word in enumerate(words) if word in ("vills", "service.commands.main")) + 1 :]
+
+
+def parse(line: str) -> None:
+    """Read a command as `vills` does, down to every option and its type, and run nothing."""
+    command, arguments, context = typer.main.get_command(app), arguments_of(line), None
+    while True:
+        context = command.make_context(command.name, arguments, parent=context)
+        if not hasattr(command, "resolve_command"):
+            return
+        _, command, arguments = command.resolve_command(context, [*context._protected_args, *context.args])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+        for line in shown_commands(path.read_text())
+    ],
+)
+def test_every_command_that_is_shown_can_be_given(line: str) -> None:
+    parse(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vills evaluate --data csv --root DIR --frames all|single",
+        "vills evaluate --data csv --root DIR --frame all",
+        "vills evaluate --data csv",
+        "vills train finetune --confg light",
+        "vills evalute --data csv",
+        "VILLS_THREADS=1 vills export --out a.onnx --int8 yes",
+    ],
+)
+def test_a_command_that_cannot_be_given_would_be_found(line: str) -> None:
+    assert shown_commands(f"```\n{line}\n```\n") == [line]
+    with pytest.raises((ValueError, TyperException), match=r"for itself|No such|Missing|unexpected"):
+        parse(line)
 
 
 def test_the_make_targets_of_the_readme_are_there() -> None:

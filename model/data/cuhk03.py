@@ -4,16 +4,20 @@ The new protocol (Zhong et al., CVPR 2017), `cuhk03-np`: `labeled/bounding_box_t
 files named PPPP_cC_N.png: person, camera, number. The public partial folder with hand-labelled boxes of 843 persons:
 `labeled/train` and `labeled/val`, files named PPPP_VV.jpg: person, counted from 0000 in train and in val anew, and
 view, 00-04 of the first camera and 05-09 of the second.
+
+The authors' own `cuhk-03.mat` holds all pictures in one MATLAB file; it is not read, and refused by name.
 """
 
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model.data.errors import MissingData
 from model.data.folders import check_counts, folder_of, pictures_in
 from model.data.records import Counts, Dataset, Picture, SplitCounts
 
 FOLDER, NEW_FOLDER = "CUHK03", "cuhk03-np"
+MATLAB = ("cuhk-03.mat", "cuhk03_release/cuhk-03.mat")
 NEW_PARTS = ("labeled/bounding_box_train", "labeled/query", "labeled/bounding_box_test")
 NEW_NAME = re.compile(r"(\d{4})_c([12])_(\d+)\.png", re.ASCII)
 NEW_RULE = "PPPP_cC_N.png with the camera C 1 or 2"
@@ -43,11 +47,23 @@ def load(root: Path, public: PublicPart = PUBLIC, new_protocol: SplitCounts = NE
     `detected/val`, a copy of `labeled/val`, is passed over, and so are the new protocol's detected boxes.
 
     Raises:
-        DataError: a folder is missing, a name is none of CUHK03's, or a count is not the published one.
+        DataError: a folder is missing, only the MATLAB file is there, a name is none of CUHK03's, or a count is not
+            the published one.
     """
     if any((folder / NEW_PARTS[0]).is_dir() for folder in (root, root / NEW_FOLDER)):
         return _new_protocol(folder_of(root, NEW_FOLDER, NEW_PARTS), new_protocol)
+    if not any((folder / TRAIN).is_dir() for folder in (root, root / FOLDER)):
+        _refuse_matlab(root)
     return _public_part(folder_of(root, FOLDER, (TRAIN, VAL)), public)
+
+
+def _refuse_matlab(root: Path) -> None:
+    for file in (folder / name for folder in (root, root / FOLDER) for name in MATLAB):
+        if file.is_file():
+            raise MissingData(
+                f"{file} holds CUHK03 as one MATLAB file, which is not read: give {NEW_FOLDER}, the same pictures as "
+                f"files and split by the new protocol (Zhong et al., CVPR 2017), with {', '.join(NEW_PARTS)}"
+            )
 
 
 def _new_protocol(folder: Path, published: SplitCounts) -> Dataset:

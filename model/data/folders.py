@@ -139,6 +139,21 @@ def check_counts(place: Path, pictures: Iterable[Picture], wanted: Counts) -> No
     check_count(place, "persons", len({person for person in people if person > 0}), wanted.persons)
 
 
+def check_lengths(tracks: Iterable[Sequence[Picture]], shortest: int, longest: int) -> None:
+    """Refuse a track, in one folder, that is shorter or longer than all that were published.
+
+    Raises:
+        PartialData: names the folder, its frames, the range and the cure.
+    """
+    for track in tracks:
+        if not shortest <= len(track) <= longest:
+            cure = "unpack the data set again" if len(track) < shortest else "take out what does not belong to it"
+            raise PartialData(
+                f"{track[0].path.parent} holds {len(track):,} frames where {shortest:,} to {longest:,} were published: "
+                f"{cure}"
+            )
+
+
 def check_count(place: Path, of_what: str, found: int, wanted: int) -> None:
     """Refuse a number that is not the published one.
 

@@ -5,25 +5,39 @@ gaps.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.data.errors import PartialData
-from model.data.folders import check_count, folder_of, folders_in, track_in
+from model.data.folders import check_count, check_lengths, folder_of, folders_in, track_in
 from model.data.lists import read_halves
 from model.data.records import Dataset, Picture
 
 FOLDER, CAMERAS = "iLIDS-VID", ("i-LIDS-VID/sequences/cam1", "i-LIDS-VID/sequences/cam2")
 SPLITS = "train-test people splits/train_test_splits_ilidsvid.mat"
-PUBLISHED = 300  # persons
 
 
-def load(root: Path, published: int = PUBLISHED, split: int = 0) -> Dataset:
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Persons, and the frames of the shortest and of the longest sequence; no source counts the pictures."""
+
+    persons: int
+    shortest: int
+    longest: int
+
+
+PUBLISHED = Published(persons=300, shortest=23, longest=192)
+
+
+def load(root: Path, published: Published = PUBLISHED, split: int = 0) -> Dataset:
     """One of the authors' ten splits (0 to 9): 150 persons train, 150 test; query camera 1, gallery camera 2.
 
     The usual figure is the mean over all ten. `root` holds `i-LIDS-VID` and `train-test people splits`, as unpacked.
 
     Raises:
-        DataError: a folder or the list of splits is missing, a name is none of iLIDS-VID's, or persons are missing.
+        DataError: a folder or the list of splits is missing, a name is none of iLIDS-VID's, persons are missing, or a
+            sequence is shorter or longer than all that were published.
     """
     folder = folder_of(root, FOLDER, (*CAMERAS, SPLITS))
     camera_1, camera_2 = (_tracks(folder / name, camera, published) for camera, name in enumerate(CAMERAS, 1))
@@ -38,11 +52,13 @@ def load(root: Path, published: int = PUBLISHED, split: int = 0) -> Dataset:
     return Dataset("ilidsvid", train, query, gallery)
 
 
-def _tracks(folder: Path, camera: int, published: int) -> dict[int, tuple[Picture, ...]]:
+def _tracks(folder: Path, camera: int, published: Published) -> Mapping[int, tuple[Picture, ...]]:
     """The track of each person of one camera."""
     folders = [each for each in folders_in(folder) if re.fullmatch(r"person\d{3}", each.name)]
-    check_count(folder, "persons", len(folders), published)
-    return {int(each.name[-3:]): _track(each, camera) for each in folders}
+    check_count(folder, "persons", len(folders), published.persons)
+    tracks = {int(each.name[-3:]): _track(each, camera) for each in folders}
+    check_lengths(tracks.values(), published.shortest, published.longest)
+    return tracks
 
 
 def _track(folder: Path, camera: int) -> tuple[Picture, ...]:

@@ -23,6 +23,7 @@ from model.evaluation.openset import OpenSet, open_set
 from model.evaluation.protocols import Probe, Protocol, ids_of, probe_of
 from model.evaluation.rerank import rerank
 from model.evaluation.rescore import rescored
+from model.evaluation.trained_on import persons_trained_on
 from model.sampling import Sampling
 
 
@@ -38,6 +39,8 @@ class Evaluation:
     card: EncoderCard
     frames: Frames = "all"  # of each track that were shown
     rescored: int = 0  # candidates of each query that were compared again
+    split: int | None = None  # of a data set that has several; None: the first
+    persons_trained_on: int = 0  # of those asked for, as `model.evaluation.trained_on` counts them
 
     def to_json(self) -> dict[str, Any]:
         """Rates in per cent; thresholds are cosines."""
@@ -48,6 +51,8 @@ class Evaluation:
             "rescored": self.rescored,
             "frames": self.frames,
             "data": self.data,
+            "split": self.split,
+            "persons_trained_on": self.persons_trained_on,
             "encoder": {
                 "name": self.card.name,
                 "fingerprint": self.card.fingerprint,
@@ -123,7 +128,8 @@ def evaluate(
     """
     probes = [probe_of(dataset, protocol)]
     (compared,) = compare(encoder, probes, reranked=reranked, batch_items=batch_items, step=step)
-    return judge(compared, dataset.name, protocol, encoder.card, ap=ap)
+    trained_on = persons_trained_on(encoder.card, dataset, probes)
+    return replace(judge(compared, dataset.name, protocol, encoder.card, ap=ap), persons_trained_on=trained_on)
 
 
 def compare(
@@ -197,7 +203,7 @@ def best(compared: Sequence[Compared]) -> Compared:
         scores = scores_of(one.reranked_answers() or one.answers())
         return scores.rank1, scores.map
 
-    return max(compared, key=worth)
+    return compared[0] if len(compared) == 1 else max(compared, key=worth)
 
 
 def _distinct(probes: Sequence[Probe]) -> list[Track]:

@@ -1,17 +1,14 @@
 """`vills calibrate`: what the scores of some weights mean, written into them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from service.commands.evaluating import Data, Root
+from service.commands.evaluating import Data, Root, named_protocols
 from service.commands.failures import UserError, settings_with
 from service.commands.progress import counted
 from service.commands.weights import DEFAULT, encoder_with
-
-if TYPE_CHECKING:
-    from model.evaluation.protocols import Protocol
 
 Weights = Annotated[str, typer.Option(metavar="FILE", help="The safetensors file to write into, or onnx:FILE.")]
 Protocols = Annotated[
@@ -30,16 +27,20 @@ def calibrate(weights: Weights, data: Data, root: Root, protocol: Protocols = No
     Take persons that were not trained on. Vectors and fingerprint stay the same; restart the workers to use it.
     """
     from model.data.build import load_dataset
-    from model.evaluation.calibration import asked_of
+    from model.evaluation.calibration import ASKED, asked_of
     from model.evaluation.calibration import calibrate as measure
+    from model.evaluation.trained_on import persons_trained_on, warning_of
     from model.weights import write_calibration
 
     if weights == DEFAULT:
         raise UserError("--weights names the file to write into: give it, that of the product itself as well")
     settings = settings_with()
-    protocols = _named(protocol)
-    asked = asked_of(load_dataset(data, root), protocols)
+    protocols = named_protocols(protocol, ASKED)
+    dataset = load_dataset(data, root)
+    asked = asked_of(dataset, protocols)
     encoder = encoder_with(weights, settings)
+    if trained_on := persons_trained_on(encoder.card, dataset, asked.probes):
+        typer.echo(f"warning: {warning_of(trained_on, data)}", err=True)
     with counted("embedding", asked.pictures(encoder.card.sampling)) as step:
         found = measure(encoder, asked, batch_items=settings.batch_items, step=step)
     midpoint, slope = (round(number, 4) for number in found.calibration)
@@ -50,12 +51,3 @@ def calibrate(weights: Weights, data: Data, root: Root, protocol: Protocols = No
         return
     write_calibration(Path(weights), (midpoint, slope))
     typer.echo(f"written into {weights}")
-
-
-def _named(names: list[str] | None) -> "tuple[Protocol, ...]":
-    from model.evaluation.calibration import ASKED
-    from model.evaluation.protocols import PROTOCOLS
-
-    if names and not set(names) <= set(PROTOCOLS):
-        raise UserError(f"--protocol is one of {', '.join(PROTOCOLS)}, and {', '.join(names)} was given")
-    return tuple(each for each in PROTOCOLS if each in names) if names else ASKED

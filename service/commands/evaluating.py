@@ -1,6 +1,8 @@
 """`vills evaluate`: how well an encoder finds people in a public data set or one's own."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,6 +14,7 @@ from service.commands.progress import counted
 from service.commands.weights import DEFAULT, Weights, encoder_with
 
 if TYPE_CHECKING:
+    from model.data.records import Dataset
     from model.encoder import Encoder
     from model.evaluation.evaluate import Compared, Evaluation
     from model.evaluation.frames import Frames
@@ -22,6 +25,18 @@ Data = Annotated[str, typer.Option(metavar="NAME", help="market1501, cuhk01, ...
 Root = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data set, as its authors distribute it.")]
 ProtocolOption = Annotated[
     Literal["i2i", "i2v", "v2i", "v2v"], typer.Option(help="Kind of the query to kind of the gallery.")
+]
+Protocols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protocol",
+        metavar="i2i|i2v|v2i|v2v",
+        help="Kind of the query to kind of the gallery; repeatable: every track is encoded once. [default: i2i]",
+    ),
+]
+Split = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Which split of prid2011 or ilidsvid, 0 to 9. [default: the first]"),
 ]
 Rerank = Annotated[bool, typer.Option("--rerank", help="Re-rank by k-reciprocal neighbours (k1 20, k2 6, 0.3).")]
 Rescore = Annotated[
@@ -41,13 +56,16 @@ Pictures = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Draw ranked lists: queries spread over all, and the surest mistakes."),
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write all figures as JSON; of several protocols, by their names."),
+]
 
 
 def evaluate(
     data: Data,
     root: Root,
-    protocol: ProtocolOption = "i2i",
+    protocol: Protocols = None,
     weights: Weights = DEFAULT,
     rerank: Rerank = False,
     ap: Ap = "precision",
@@ -55,21 +73,50 @@ def evaluate(
     pictures: Pictures = None,
     frames: FramesOption = "all",
     rescore: Rescore = 0,
+    split: Split = None,
 ) -> None:
     """Rank-k, mAP, mINP, and the open-set error rates with the threshold they suggest."""
+    from model.data.build import load_dataset
     from model.evaluation.evaluate import judge
+    from model.evaluation.trained_on import persons_trained_on
 
-    check_places(json_file, pictures)
+    protocols = named_protocols(protocol, ("i2i",))
+    folders = _folders(pictures, protocols)
+    for folder in [pictures, *folders]:
+        check_places(json_file, folder)
     if rescore and (rerank or frames != "all"):
         raise UserError("--rescore ranks whole tracks in a way of its own: leave --rerank and --frames out")
-    encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank, frames=frames, rescore=rescore)
+    dataset = load_dataset(data, root, split)
+    encoder, compared = compared_with(dataset, protocols, weights, rerank=rerank, frames=frames, rescore=rescore)
+    trained = load_dataset(data, root) if split else dataset
     kind: ApKind = "trapezoid" if ap == "trapezoid" else "precision at hits"
-    result = judge(compared, data, protocol, encoder.card, ap=kind, frames=frames)
-    _show(result)
+    results = []
+    for asked, one, folder in zip(protocols, compared, folders, strict=True):
+        result = judge(one, data, asked, encoder.card, ap=kind, frames=frames)
+        trained_on = persons_trained_on(encoder.card, trained, [one.probe])
+        results.append(replace(result, split=split, persons_trained_on=trained_on))
+        _show(results[-1])
+        if folder is not None:
+            draw_into(folder, one, _title(results[-1]))
     if json_file is not None:
-        write_json(json_file, result.to_json())
-    if pictures is not None:
-        draw_into(pictures, compared, f"{data} {protocol}, {encoder.card.name}{_ways(result)}")
+        figures = {result.protocol: result.to_json() for result in results}
+        write_json(json_file, figures if len(results) > 1 else results[0].to_json())
+
+
+def _folders(pictures: Path | None, protocols: "Sequence[Protocol]") -> list[Path | None]:
+    """Where the pictures of each protocol go: into the folder itself; of several, into one of its name."""
+    if pictures is None or len(protocols) == 1:
+        return [pictures] * len(protocols)
+    return [pictures / protocol for protocol in protocols]
+
+
+def named_protocols(names: list[str] | None, default: "tuple[Protocol, ...]") -> "tuple[Protocol, ...]":
+    """Those that `--protocol` names, each once and in one order. Raises UserError where one is none."""
+    from model.evaluation.protocols import PROTOCOLS
+
+    if names and not set(names) <= set(PROTOCOLS):
+        raise UserError(f"--protocol is one of {', '.join(PROTOCOLS)}, and {', '.join(names)} was given")
+    return tuple(each for each in PROTOCOLS if each in names) if names else default
 
 
 def check_places(json_file: Path | None, folder: Path | None = None) -> None:
@@ -100,39 +147,38 @@ def _unwritable(file: Path, error: OSError) -> str:
 
 
 def compared_with(
-    data: str,
-    root: Path,
-    protocol: "Protocol",
+    dataset: "Dataset",
+    protocols: "Sequence[Protocol]",
     weights: str,
     *,
     rerank: bool,
     frames: "Frames" = "all",
     rescore: int = 0,
-) -> "tuple[Encoder, Compared]":
-    """Queries and gallery of a data set, embedded while a bar shows how far it is. Of single frames, the best.
+) -> "tuple[Encoder, list[Compared]]":
+    """Queries and gallery of each protocol, embedded while a bar shows how far it is. Of single frames, the best.
 
     rescore: how many candidates of each query are compared again, pair by pair.
     """
-    from model.data.build import load_dataset
     from model.evaluation.evaluate import best, compare, pictures_to_read, rescorer_of
     from model.evaluation.evaluate import rescore as again
     from model.evaluation.frames import shown
     from model.evaluation.protocols import probe_of
 
     settings = settings_with()
-    probe = probe_of(load_dataset(data, root), protocol)  # what cannot be is refused before an encoder is loaded
+    asked = [probe_of(dataset, protocol) for protocol in protocols]  # what cannot be is refused before an encoder loads
     encoder = encoder_with(weights, settings)
     if rescore:
         rescorer_of(encoder)
     sampling = encoder.card.sampling
-    probes = shown(probe, frames, sampling.frames)
+    ways = [shown(probe, frames, sampling.frames) for probe in asked]
+    probes = [probe for each in ways for probe in each]
     with counted("embedding", pictures_to_read(probes, sampling)) as step:
-        compared = compare(encoder, probes, reranked=rerank, batch_items=settings.batch_items, step=step)
-    one = best(compared) if len(compared) > 1 else compared[0]
+        every = iter(compare(encoder, probes, reranked=rerank, batch_items=settings.batch_items, step=step))
+    compared = [best([next(every) for _ in each]) for each in ways]
     if rescore:
-        with counted("comparing pairs", len(probe.queries)) as step:
-            one = again(one, encoder, rescore, step=step)
-    return encoder, one
+        with counted("comparing pairs", sum(len(probe.queries) for probe in asked)) as step:
+            compared = [again(one, encoder, rescore, step=step) for one in compared]
+    return encoder, compared
 
 
 def draw_into(folder: Path, compared: "Compared", title: str, *, rows: int = 16, shown: int = 10) -> None:
@@ -144,6 +190,11 @@ def draw_into(folder: Path, compared: "Compared", title: str, *, rows: int = 16,
         typer.echo(f"  {path}")
 
 
+def _title(result: "Evaluation") -> str:
+    split = "" if result.split is None else f" split {result.split}"
+    return f"{result.data}{split} {result.protocol}, {result.card.name}{_ways(result)}"
+
+
 def _ways(result: "Evaluation") -> str:
     ways = ", re-ranked" if result.reranked else ""
     ways += f", the first {result.rescored} compared again" if result.rescored else ""
@@ -151,8 +202,12 @@ def _ways(result: "Evaluation") -> str:
 
 
 def _show(result: "Evaluation") -> None:
+    from model.evaluation.trained_on import warning_of
+
     scores = result.scores
-    typer.echo(f"{result.data} {result.protocol}, {result.card.name}{_ways(result)}")
+    typer.echo(_title(result))
+    if result.persons_trained_on:
+        typer.echo(f"  warning: {warning_of(result.persons_trained_on, result.data)}")
     typer.echo(f"  queries {scores.queries:,} ({scores.left_out:,} without a right answer), gallery {scores.gallery:,}")
     ranks = (f"rank-{k} {getattr(scores, f'rank{k}'):.1f}" for k in (1, 5, 10, 20))
     typer.echo(f"  {'  '.join(ranks)}  mAP {scores.map:.1f} ({scores.ap})  mINP {scores.minp:.1f}")

@@ -34,8 +34,10 @@ def ranked(
     shown: Shown = 10,
 ) -> None:
     """Queries and their first answers: spread over all queries, and the surest mistakes."""
+    from model.data.build import load_dataset
+
     check_places(None, out)
-    encoder, compared = compared_with(data, root, protocol, weights, rerank=rerank)
+    encoder, (compared,) = compared_with(load_dataset(data, root), [protocol], weights, rerank=rerank)
     title = f"{data} {protocol}, {encoder.card.name}{', re-ranked' if rerank else ''}"
     draw_into(out, compared, title, rows=rows, shown=shown)
 

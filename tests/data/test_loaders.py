@@ -202,6 +202,17 @@ def test_part_of_cuhk03s_public_part_is_refused(tmp_path: Path) -> None:
         cuhk03.load(folder, PART)
 
 
+@pytest.mark.parametrize("file", ["cuhk-03.mat", "cuhk03_release/cuhk-03.mat", "CUHK03/cuhk03_release/cuhk-03.mat"])
+def test_cuhk03_as_one_matlab_file_is_told_what_to_do_with(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_bytes(b"MATLAB")
+    with pytest.raises(
+        MissingData, match=r"cuhk-03\.mat holds CUHK03 as one MATLAB file.*: give cuhk03-np.*labeled/query"
+    ):
+        cuhk03.load(tmp_path)
+    assert len(cuhk03.load(cuhk03_folder(tmp_path), PART).train) == 5  # beside the pictures, it does no harm
+
+
 MSMT = SplitCounts(train=Counts(3, 2), query=Counts(1, 1), gallery=Counts(2, 2))
 
 
@@ -266,6 +277,14 @@ def test_lists_of_msmt17_that_are_missing_or_wrong_are_named(tmp_path: Path) -> 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UnknownData, match=r"'dukemtmc': there are market1501, msmt17, cuhk01, .*, csv"):
         build.load_dataset("dukemtmc", tmp_path)
+
+
+@pytest.mark.parametrize("name", build.LOADERS)
+def test_a_split_is_asked_of_those_that_have_several_alone(tmp_path: Path, name: str) -> None:
+    """The others are refused before their folder is looked at."""
+    wanted = DataError if name in build.SPLIT_LOADERS else UnknownData
+    with pytest.raises(wanted, match=str(tmp_path) if name in build.SPLIT_LOADERS else f"{name} has one split, and 3"):
+        build.load_dataset(name, tmp_path, 3)
 
 
 @pytest.mark.parametrize("name", build.LOADERS)

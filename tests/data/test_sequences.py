@@ -1,6 +1,7 @@
 """Loaders of sequence data sets, on folders and lists drawn as their authors lay them out."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from model.data.records import DISTRACTOR, JUNK, Picture
 from model.data.tracks import tracks_of
 from tests.data.drawn import draw
 
+ILIDS = ilidsvid.Published(persons=4, shortest=3, longest=5)
 ILIDS_SPLIT = "train-test people splits/train_test_splits_ilidsvid.mat"
 
 
@@ -27,7 +29,7 @@ def prid_folder(folder: Path) -> Path:
     return folder
 
 
-PRID = prid2011.Published(shared=3, usual=2)
+PRID = prid2011.Published(shared=3, usual=2, shortest=26, longest=40)
 
 
 def test_prid_keeps_the_persons_long_enough_in_both_cameras(tmp_path: Path) -> None:
@@ -49,6 +51,18 @@ def test_prid_is_split_by_the_list_where_it_lies_in_the_folder(tmp_path: Path) -
     assert {picture.person for picture in first.query} == {1} == {picture.person for picture in second.train}
     with pytest.raises(BadList, match="holds the splits 0 to 1, and not 2"):
         prid2011.load(folder, PRID, 2)
+    assert prid2011.load(folder, PRID) == first
+    (folder / prid2011.SPLITS).unlink()
+    with pytest.raises(MissingData, match=rf"split 0 needs {prid2011.SPLITS}, which is not in {folder}"):
+        prid2011.load(folder, PRID, 0)
+
+
+def test_a_track_of_prid_of_a_length_that_was_not_published_is_refused(tmp_path: Path) -> None:
+    folder = prid_folder(tmp_path)
+    with pytest.raises(PartialData, match="cam_a/person_0002 holds 30 frames where 26 to 29 were published: take out"):
+        prid2011.load(folder, replace(PRID, longest=29))
+    with pytest.raises(PartialData, match="cam_b/person_0002 holds 26 frames where 27 to 40 were published: unpack"):
+        prid2011.load(folder, replace(PRID, shortest=27))
 
 
 def test_part_of_prid_is_refused(tmp_path: Path) -> None:
@@ -79,32 +93,34 @@ def ilids_folder(folder: Path) -> Path:
 
 def test_ilids_tests_the_first_half_of_a_split_and_trains_on_the_second(tmp_path: Path) -> None:
     folder = ilids_folder(tmp_path)
-    data = ilidsvid.load(folder, 4)
+    data = ilidsvid.load(folder, ILIDS)
     assert [(t.person, t.camera, len(t.paths)) for t in tracks_of(data.query)] == [(1, 1, 3), (9, 1, 3)]
     assert [(t.person, t.camera) for t in tracks_of(data.gallery)] == [(1, 2), (9, 2)]
     assert [(t.person, t.camera) for t in tracks_of(data.train)] == [(2, 1), (2, 2), (7, 1), (7, 2)]
     assert [picture.frame for picture in data.query[:3]] == [99, 100, 317]
-    assert {picture.person for picture in ilidsvid.load(folder, 4, 1).query} == {1, 2}
+    assert {picture.person for picture in ilidsvid.load(folder, ILIDS, 1).query} == {1, 2}
 
 
 def test_part_of_ilids_is_refused(tmp_path: Path) -> None:
     folder = ilids_folder(tmp_path)
     with pytest.raises(PartialData, match="cam1 holds 4 of 300 persons"):
         ilidsvid.load(folder)
+    with pytest.raises(PartialData, match="person001 holds 3 frames where 4 to 5 were published: unpack"):
+        ilidsvid.load(folder, replace(ILIDS, shortest=4))
     (folder / "i-LIDS-VID/sequences/cam2/person009").rename(folder / "i-LIDS-VID/sequences/cam2/person008")
     with pytest.raises(BadName, match=r"cam2_person009_00099\.png is not named cam2_person008_FFFFF\.png"):
-        ilidsvid.load(folder, 4)
+        ilidsvid.load(folder, ILIDS)
     for path in (folder / "i-LIDS-VID/sequences/cam2/person008").iterdir():
         path.rename(path.with_name(path.name.replace("person009", "person008")))
     with pytest.raises(PartialData, match="holds person 8 in one camera and not in the other"):
-        ilidsvid.load(folder, 4)
+        ilidsvid.load(folder, ILIDS)
     for path in (folder / "i-LIDS-VID/sequences/cam1/person001").iterdir():
         path.unlink()
     with pytest.raises(MissingData, match="person001 holds no frames"):
-        ilidsvid.load(folder, 4)
+        ilidsvid.load(folder, ILIDS)
     (folder / ILIDS_SPLIT).unlink()
     with pytest.raises(MissingData, match=rf"lacks {ILIDS_SPLIT}"):
-        ilidsvid.load(folder, 4)
+        ilidsvid.load(folder, ILIDS)
 
 
 @pytest.mark.parametrize("row", [[1, 2, 3, 3], [0, 1, 2, 3], [1, 2, 3, 5]])

@@ -18,7 +18,7 @@ from model.evaluation.evaluate import evaluate
 from model.evaluation.openset import open_set
 from model.weights import Origin, load_weights, save_weights, write_calibration
 from service.commands.main import main
-from tests.evaluation.test_command import drawn, network  # noqa: F401  (fixtures)
+from tests.evaluation.test_command import FEED, drawn, network  # noqa: F401  (fixtures)
 from tests.model.small import SMALL, small_network
 
 ORIGIN = Origin(trained=True, licence="CC0", training_data="drawn")
@@ -83,11 +83,14 @@ def test_of_an_onnx_network_the_line_is_told_and_its_space_stays(
     network: Path,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    description = network.with_suffix(".toml")
+    description.write_text(f'{FEED}training_data = "csv"\n')
     card = build_encoder(f"onnx:{network}", threads=1).card
     assert run("--weights", f"onnx:{network}", "--data", "csv", "--root", str(drawn), "--protocol", "i2v") == 0
-    line = capsys.readouterr().out.splitlines()[-1].strip()
+    told = capsys.readouterr()
+    assert told.err.startswith("warning: 4 of the persons asked for") and told.err.count("\n") == 1
+    line = told.out.splitlines()[-1].strip()
     assert line.startswith("calibration = [0.")
-    description = network.with_suffix(".toml")
     description.write_text(f"{description.read_text()}\n{line}\n")
     again = build_encoder(f"onnx:{network}", threads=1).card
     assert again.calibration is not None

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.data import build, manifest
+from model.data.records import Dataset
 from model.weights import Origin, save_weights
 from service.commands.main import main
 from tests.model.onnx_bytes import mean_colour_network
@@ -91,6 +93,64 @@ def test_every_protocol_finds_people_of_one_colour(
     assert told.err == ""  # no bar where nobody watches
 
 
+def test_several_protocols_give_the_figures_of_each_by_its_name(
+    drawn: Path, network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Colours of ben for one picture of anna: figures that differ from protocol to protocol.
+    draw(drawn / "anna-1-0.png", COLOURS["ben"], seed=1)
+    folder = drawn / "pictures"
+    options = ["--protocol", "v2v", "--protocol", "i2i", "--protocol", "v2v", "--pictures", str(folder)]
+    figures = run(drawn, *options, weights=f"onnx:{network}")
+    told = capsys.readouterr().out
+    assert list(figures) == ["i2i", "v2v"]
+    assert told.index("csv i2i, onnx-colour") < told.index("csv v2v, onnx-colour") and told.count("onnx-colour") == 2
+    assert figures["i2i"]["rank1"] != figures["v2v"]["rank1"]
+    for protocol, values in figures.items():
+        alone = run(drawn, "--protocol", protocol, weights=f"onnx:{network}")
+        assert values.keys() == alone.keys() and values["encoder"] == alone["encoder"]
+        for name in ("queries", "gallery", "rank1", "rank5", "rank10", "rank20", "map", "minp"):
+            assert values[name] == pytest.approx(alone[name])
+        assert (folder / protocol / "ranked.png").is_file()
+
+
+def test_weights_that_know_the_persons_are_told_of(
+    drawn: Path, network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    description = network.with_suffix(".toml")
+    for training_data, count in (("market1501", 0), ("csv; distilled from x", 4)):
+        description.write_text(f'{FEED}training_data = "{training_data}"\n')
+        assert run(drawn, weights=f"onnx:{network}")["persons_trained_on"] == count
+        assert ("  warning: 4 of the persons asked for" in capsys.readouterr().out) == bool(count)
+
+
+def test_a_split_is_tested_and_the_first_is_what_weights_were_trained_on(
+    drawn: Path, network: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everybody = dataclasses.replace(manifest.load(drawn), name="prid2011")
+    asked: list[int | None] = []
+
+    def load(root: Path, split: int | None = None) -> Dataset:
+        """The first split trains on persons 1 and 2, the other on 3 and 4."""
+        asked.append(split)
+        train = tuple(each for each in everybody.train if (each.person > 2) == bool(split))
+        query = tuple(each for each in everybody.query if each not in train)
+        return dataclasses.replace(everybody, train=train, query=query)
+
+    monkeypatch.setattr("model.data.prid2011.load", load)
+    monkeypatch.setitem(build.LOADERS, "prid2011", load)
+    network.with_suffix(".toml").write_text(f'{FEED}training_data = "prid2011"\n')
+    out = drawn / "split.json"
+    found = {}
+    for split in ([], ["--split", "0"], ["--split", "3"]):
+        options = ["--data", "prid2011", "--root", str(drawn), "--weights", f"onnx:{network}", "--json", str(out)]
+        assert evaluate(*options, *split) == 0
+        figures = json.loads(out.read_text())
+        found[figures["split"]] = (figures["queries"], figures["persons_trained_on"])
+    assert found == {None: (4, 0), 0: (4, 0), 3: (4, 2)}
+    assert asked == [None, 0, 3, None]
+    assert "prid2011 split 3 i2i, onnx-colour\n  warning: 2 of" in capsys.readouterr().out
+
+
 def test_the_other_definition_of_ap_and_re_ranking(drawn: Path, network: Path) -> None:
     plain = run(drawn, "--ap", "trapezoid", weights=f"onnx:{network}")
     assert (plain["ap"], plain["map"]) == ("trapezoid", 100)
@@ -130,7 +190,11 @@ def test_weights_of_a_vills_network_name_their_encoder(drawn: Path, monkeypatch:
         (["--data", "csv", "--root", "nowhere"], "nowhere"),
         (["--data", "csv", "--root", "{drawn}", "--weights", "lost.safetensors"], "lost.safetensors cannot be read"),
         (["--data", "csv", "--root", "{drawn}", "--weights", "onnx:lost.onnx"], "lost.onnx does not exist"),
-        (["--data", "csv", "--root", "{drawn}", "--protocol", "x2y"], "'x2y' is not one of"),
+        (["--data", "csv", "--root", "{drawn}", "--split", "1"], "csv has one split, and 1 was asked for: prid2011"),
+        (
+            ["--data", "csv", "--root", "{drawn}", "--protocol", "x2y"],
+            "--protocol is one of i2i, i2v, v2i, v2v, and x2y was given",
+        ),
         (["--data", "csv", "--root", "{drawn}", "--json", "nowhere/out.json"], "the folder nowhere is not there"),
         (["--data", "csv", "--root", "{drawn}", "--json", "{drawn}"], "is a folder: name a file with --json"),
         (["--data", "csv", "--root", "{drawn}", "--pictures", "{drawn}/manifest.csv"], "is no folder: name another"),

@@ -1,5 +1,7 @@
 """Rank-k, mAP and mINP: cases worked out by hand, ties, junk, and a literal form of the rule on drawn galleries."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,6 +149,25 @@ def test_vectors_are_ranked_by_cosine_block_after_block(monkeypatch: pytest.Monk
     monkeypatch.setattr("model.evaluation.answers.BLOCK_BYTES", 4 * 70 * 5)
     blocked = rank(queries, gallery, query_ids, gallery_ids)
     assert blocked.map == pytest.approx(want.map) and blocked.rank1 == want.rank1
+
+
+def test_a_gallery_of_markets_size_is_ranked_without_holding_all_similarities() -> None:
+    persons, n_queries, n_gallery = 750, 3_368, 19_732
+    random = np.random.default_rng(0)
+    query_ids = Ids(random.integers(1, persons + 1, n_queries), np.ones(n_queries, np.int64))
+    # Every query's own vector is there as well, seen by the other camera; everything else is chance.
+    person = np.concatenate([query_ids.person, random.integers(-1, persons + 1, n_gallery - n_queries)])
+    gallery_ids = Ids(person, np.where(np.arange(n_gallery) < n_queries, 2, random.integers(1, 7, n_gallery)))
+    queries, others = random_units(n_queries, 1), random_units(n_gallery - n_queries, 2)
+    tracemalloc.start()
+    try:
+        scores = rank(queries, np.concatenate([queries, others]), query_ids, gallery_ids)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * BLOCK_BYTES < 4 * n_queries * n_gallery
+    assert (scores.queries, scores.left_out, scores.gallery) == (n_queries, 0, int((person != -1).sum()))
+    assert scores.rank1 == 100 and 0 < scores.minp < scores.map < 50
 
 
 def test_a_perfect_and_a_useless_network() -> None:
