@@ -22,6 +22,7 @@ class Space:
     trained: bool
     licence: str
     training_data: str
+    rule: str = "spread-1"  # how a track is cut into clips, of `model.sampling`; records were once written without it
     # Logistic calibration of scores, (midpoint, slope); None when the weights carry none.
     calibration: tuple[float, float] | None = None
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-RULE = "spread-1"  # changes whenever the functions below choose other frames
+# Names of rules change whenever the functions below choose other frames.
+RULE = "spread-1"  # every clip but the last has T frames
+EVEN = "even-1"  # all clips have as many, or one frame fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,11 @@ def n_clips(n_frames: int, sampling: Sampling) -> int:
 
 
 def frame_indices(n_frames: int, sampling: Sampling) -> list[npt.NDArray[np.int64]]:
-    """Indices of the frames of each clip, in order; only the last clip may be shorter than T.
+    """Indices of the frames of each clip, in order; none has more than T.
 
-    All n frames when they fit into the clips, else n_clips x T of them spread evenly over the whole track.
+    All n frames when they fit into the clips, else n_clips x T of them spread evenly over the whole track. By the rule
+    `RULE` only the last clip may be shorter than T. By `EVEN` no clip is more than one frame longer than another: with
+    a T of 3 or more, a clip of one frame comes from a track of one frame alone, and is a picture.
 
     Raises:
         ValueError: the track has no frames.
@@ -39,4 +43,6 @@ def frame_indices(n_frames: int, sampling: Sampling) -> list[npt.NDArray[np.int6
     wanted = min(n_frames, clips * sampling.frames)
     # The middle of each of `wanted` equal stretches: even, symmetric, first and last stretch included.
     spread = ((np.arange(wanted) + 0.5) * n_frames / wanted).astype(np.int64)
+    if sampling.rule == EVEN:
+        return np.array_split(spread, clips)
     return [spread[first : first + sampling.frames] for first in range(0, wanted, sampling.frames)]

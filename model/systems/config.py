@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from model.errors import WeightsMismatch
-from model.sampling import Sampling
+from model.sampling import EVEN, RULE, Sampling
 from model.systems.registry import SYSTEMS
 
 MAX_CLIPS = 8  # taken from one track
@@ -31,8 +31,13 @@ class SystemConfig:
 
     @property
     def sampling(self) -> Sampling:
-        """Clips are as long as in training, whichever more a system could take."""
-        return Sampling(int(self.settings.frames), self.height, self.width, MAX_CLIPS)
+        """Clips are as long as in training, whichever more a system could take.
+
+        They count the same in a track's mean, so they are of equal length where a system takes any. One that takes a
+        fixed number repeats what is short, as its paper does with a track's last clip.
+        """
+        rule = RULE if SYSTEMS[self.name].system.fixed else EVEN
+        return Sampling(int(self.settings.frames), self.height, self.width, MAX_CLIPS, rule)
 
     def to_json(self) -> str:
         return json.dumps({"system": self.name, "settings": asdict(self.settings)}, sort_keys=True)

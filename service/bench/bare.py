@@ -74,7 +74,7 @@ class Bare:
     def ingest_seconds(self, clips: Sequence[Path], limits: DecodeLimits) -> float:
         """Seconds of decoding and encoding tracklets one after the other, all clips of a track in one batch."""
         sampling = self.encoder.card.sampling
-        wanted = CropSampling(sampling.frames, sampling.height, sampling.width, sampling.max_clips)
+        wanted = CropSampling(sampling.frames, sampling.height, sampling.width, sampling.max_clips, sampling.rule)
         begun = time.perf_counter()
         for path in clips:
             track = crop_video(path, sniff(path.read_bytes()[:HEAD_BYTES]), limits, wanted, None, thumbnail=True)

@@ -27,12 +27,16 @@ class DecodeLimits:
 
 @dataclass(frozen=True, slots=True)
 class CropSampling:
-    """Frames of a clip (T), size of a crop in pixels, and clips taken from one track at most."""
+    """Frames of a clip (T), size of a crop in pixels, clips taken from one track at most, and how they are cut.
+
+    `rule` is one of `model.sampling`, by name.
+    """
 
     frames: int
     height: int
     width: int
     max_clips: int
+    rule: str
 
     def most_bytes(self) -> int:
         """Size of the largest `clips` array this sampling can give."""
@@ -55,9 +59,9 @@ class Crops:
     """The sampled crops of one file, its whole picture or a box of it, resized to the encoder's size.
 
     `clips` is uint8 RGB (n, T, H, W, 3), writable and owned by the caller; T is 1 for an image. A clip of a video
-    shorter than T is padded by repeating its last frame, and `lengths[i]` frames of clip i are real. `n_frames` counts
-    the whole file. `start_s` and `end_s` are the seconds into the media of the first frame and of the end of the last
-    one (0 and 0 for an image). `thumbnail` is a JPEG of the same box, of the video's middle frame, longest side
+    shorter than T is padded by repeating its own last frame, and `lengths[i]` frames of clip i are real. `n_frames`
+    counts the whole file. `start_s` and `end_s` are the seconds into the media of the first frame and of the end of the
+    last one (0 and 0 for an image). `thumbnail` is a JPEG of the same box, of the video's middle frame, longest side
     at most 256 pixels.
     """
 

@@ -27,7 +27,7 @@ TURNS = {90: Transpose.ROTATE_90, 180: Transpose.ROTATE_180, -180: Transpose.ROT
 
 @dataclass(frozen=True, slots=True)
 class Tracklet:
-    """The clips of one video: uint8 RGB (n, T, H, W, 3), the last one padded by repeating its last frame."""
+    """The clips of one video: uint8 RGB (n, T, H, W, 3), each padded to T by repeating its last frame."""
 
     clips: npt.NDArray[np.uint8]
     lengths: list[int]
@@ -54,7 +54,7 @@ def crop_video(
     Raises:
         MediaError: as `VideoFile` and `View.of`.
     """
-    rule = Sampling(sampling.frames, sampling.height, sampling.width, sampling.max_clips)
+    rule = Sampling(sampling.frames, sampling.height, sampling.width, sampling.max_clips, sampling.rule)
     with VideoFile(path, found, limits) as video:
         kept = _Kept(sampling, box, _Plan.of(video.n_frames_stated, rule), thumbnail=thumbnail)
         for frame in video.frames():
@@ -146,10 +146,15 @@ class _Kept:
         return wanted.items() <= self.plan.places.items() and (not self._thumbnail or plan.middle in self.thumbnails)
 
     def clips(self, lengths: list[int]) -> npt.NDArray[np.uint8]:
-        """The crops as (n, T, H, W, 3), the last clip padded with its last frame."""
-        filled, n_padded = sum(lengths), len(lengths) * self._n_clip_frames
-        self._row[filled:n_padded] = self._row[filled - 1]
-        return self._row[:n_padded].reshape(len(lengths), self._n_clip_frames, *self._size, 3)
+        """The crops as (n, T, H, W, 3), each clip padded with its last frame."""
+        clips = self._row[: len(lengths) * self._n_clip_frames].reshape(-1, self._n_clip_frames, *self._size, 3)
+        end = sum(lengths)
+        # From the last clip to the first: a clip is padded where none before it lies any more.
+        for clip, length in zip(reversed(clips), reversed(lengths), strict=True):
+            clip[:length] = self._row[end - length : end]
+            clip[length:] = clip[length - 1]
+            end -= length
+        return clips
 
     def _viewed(self, frame: VideoFrame) -> View:
         """The view of this frame: the first one's, unless the stream changes its size on the way."""

@@ -40,7 +40,7 @@ async def embed_files(
         BadInput: a file cannot be decoded; names its row.
     """
     sampling = encoder.card.sampling
-    crop_sampling = CropSampling(sampling.frames, sampling.height, sampling.width, sampling.max_clips)
+    crop_sampling = CropSampling(sampling.frames, sampling.height, sampling.width, sampling.max_clips, sampling.rule)
     rows = np.empty((len(sources), encoder.card.dimension), np.float32)
     windows = [sources[first : first + WINDOW_FILES] for first in range(0, len(sources), WINDOW_FILES)]
     decoding = asyncio.create_task(_decode(windows[0], pool, crop_sampling)) if windows else None

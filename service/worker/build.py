@@ -196,6 +196,7 @@ def space_of(card: EncoderCard) -> Space:
         trained=card.trained,
         licence=card.licence,
         training_data=card.training_data,
+        rule=card.sampling.rule,
         calibration=card.calibration,
     )
 

@@ -58,7 +58,9 @@ class ItemEncoder:
         self._media = media
         self._decoders = decoders
         self._batcher = batcher
-        self._sampling = CropSampling(sampling.frames, sampling.height, sampling.width, sampling.max_clips)
+        self._sampling = CropSampling(
+            sampling.frames, sampling.height, sampling.width, sampling.max_clips, sampling.rule
+        )
         self._metrics = metrics
 
     async def track_of(self, item: Item) -> NewTrack:

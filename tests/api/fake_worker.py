@@ -104,7 +104,7 @@ class FakeWorker:
         item = lease.item
         try:
             with self._media.local_path(f"{SPACE.id}/{item.id}/original") as path:
-                sampling = CropSampling(SPACE.frames, SPACE.height, SPACE.width, SPACE.max_clips)
+                sampling = CropSampling(SPACE.frames, SPACE.height, SPACE.width, SPACE.max_clips, SPACE.rule)
                 crops = await self._decoders.crops(path, sampling, thumbnail=True, expect=item.kind)
         except MediaError as error:
             self._media.delete_tree(f"{SPACE.id}/{item.id}")

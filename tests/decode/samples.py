@@ -33,7 +33,7 @@ TIGHT = DecodeLimits(
     timeout_s=60.0,
     memory_bytes=2**30,
 )
-SAMPLING = CropSampling(frames=8, height=64, width=32, max_clips=8)
+SAMPLING = CropSampling(frames=8, height=64, width=32, max_clips=8, rule="spread-1")
 
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".ts": "libx264"}
 CODECS |= {".webm": "libvpx", ".avi": "mpeg4", ".mpg": "mpeg2video"}

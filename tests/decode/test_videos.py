@@ -1,6 +1,7 @@
 """Videos: which frames come back, and what is refused."""
 
 import os
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.sampling import Sampling, frame_indices
+from model.sampling import EVEN, Sampling, frame_indices
 from service.decode.crops import Crops, CropSampling
 from service.decode.errors import (
     BadBox,
@@ -46,7 +47,7 @@ def shown(crops: Crops) -> list[list[int]]:
 
 
 def expected(n_frames: int, sampling: CropSampling = SAMPLING) -> list[list[int]]:
-    rule = Sampling(sampling.frames, sampling.height, sampling.width, sampling.max_clips)
+    rule = Sampling(sampling.frames, sampling.height, sampling.width, sampling.max_clips, sampling.rule)
     clips = [clip.tolist() for clip in frame_indices(n_frames, rule)]
     return [clip + clip[-1:] * (sampling.frames - len(clip)) for clip in clips]
 
@@ -82,9 +83,19 @@ def test_the_sampling_rule_chooses_the_frames(
     assert shown(crops) == expected(n_frames)
 
 
+@pytest.mark.parametrize("n_frames", [1, 9, 13, 25, 64, 65])
+def test_clips_of_equal_length_are_padded_each_with_its_own_last_frame(
+    tmp_path: Path, decoder: Decoder, n_frames: int
+) -> None:
+    even = replace(SAMPLING, rule=EVEN)
+    crops = decoder.crops(write_video(tmp_path / "a.mp4", flat_frames(n_frames)), even)
+    assert crops.lengths == [len(clip) for clip in frame_indices(n_frames, Sampling(8, 64, 32, rule=EVEN))]
+    assert shown(crops) == expected(n_frames, even)
+
+
 def test_a_wrong_statement_of_the_length_changes_nothing(tmp_path: Path, decoder: Decoder) -> None:
     """Frames at uneven times: duration times rate is not their number, so the file is decoded twice."""
-    few = CropSampling(frames=4, height=64, width=32, max_clips=3)
+    few = CropSampling(frames=4, height=64, width=32, max_clips=3, rule="spread-1")
     times = [index if index < 30 else 30 + 3 * (index - 30) for index in range(60)]
     path = write_video(tmp_path / "uneven.mkv", flat_frames(60), times=times)
 

@@ -1,14 +1,24 @@
 """TKP: two networks, what each sees, and its losses row by row."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+from model.card import card_of
+from model.data.records import Track
+from model.evaluation.features import embed_tracks
 from model.layers.non_local import NonLocal
+from model.systems.config import system_config
+from model.systems.encoder import drawn_system
 from model.systems.system import Batch
 from model.systems.tkp import Tkp, TkpConfig
+from model.torch_encoder import TorchEncoder
+from model.weights import UNTRAINED
+from tests.systems.tiny import TINY
 
 SMALL = TkpConfig(trunk="resnet18", height=64, width=32)
 
@@ -123,6 +133,25 @@ def test_one_frame_goes_through_the_image_network_and_more_through_the_other() -
         for parameter in system.video_net.parameters():
             parameter.zero_()
         assert system.features(clips[:, :1]).any() and not system.features(clips).any()
+
+
+@pytest.mark.parametrize("length", [5, 9, 13, 17, 29])
+def test_no_frame_of_a_video_goes_through_the_image_network(length: int, tmp_path: Path) -> None:
+    """Cut by fours, each of these tracks would end in a clip of one frame, which counts as a picture."""
+    config = system_config("tkp", TINY["tkp"] | {"frames": 4})
+    network = drawn_system(config)
+    encoder = TorchEncoder(card_of(config, network.dimension, UNTRAINED, b""), network, device=torch.device("cpu"))
+    seen = {"image": 0, "video": 0}
+    assert isinstance(network.system, Tkp)
+    for name, net in (("image", network.system.image_net), ("video", network.system.video_net)):
+        net.register_forward_hook(lambda _, got, __, name=name: seen.update({name: seen[name] + len(got[0])}))
+    paths = tuple(tmp_path / f"{frame}.png" for frame in range(length))
+    for path in paths:
+        Image.new("RGB", (32, 64), (len(path.stem) * 40, 80, 120)).save(path)
+    embed_tracks(encoder, [Track(1, 1, paths)])
+    assert seen["image"] == 0 and seen["video"] > 0
+    embed_tracks(encoder, [Track(1, 1, paths[:1])])
+    assert seen["image"] == 1
 
 
 def test_with_fresh_blocks_and_the_image_network_s_weights_a_clip_is_the_mean_of_its_images() -> None:

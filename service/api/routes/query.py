@@ -80,7 +80,7 @@ async def _crops(
     parts: Parts, space: Space, kind: Kind, received: ReceivedForm, form: PictureQueryForm
 ) -> tuple[Crops, ...]:
     """Crops of all files, decoded side by side as far as there are decoders."""
-    sampling = CropSampling(space.frames, space.height, space.width, space.max_clips)
+    sampling = CropSampling(space.frames, space.height, space.width, space.max_clips, space.rule)
     # Not a task group: cancelling a decode costs a decoder child its life, finishing it costs little.
     return tuple(
         await asyncio.gather(
