@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.layers.frame_trunk import FrameTrunk, TrunkName
+from model.systems.bounds import Count, Frames, Pixels, Weight
 from model.systems.system import Batch, System
 
 # The paper's six groups, filled with what is known of drawn walkers. A column of the manifest with n values is n
@@ -29,15 +30,15 @@ class AttributesConfig:
 
     trunk: TrunkName = "resnet50"
     last_stride: Literal[1, 2] = 2
-    height: int = 256  # pixels of a frame
-    width: int = 128
-    frames: int = 8  # T
+    height: Pixels = 256  # pixels of a frame
+    width: Pixels = 128
+    frames: Frames = 8  # T
     # Name of each group and how many attributes it has. The paper has six groups of 68 attributes of RAP together; how
     # many there are in each is not known to us, so that the default is that of data anybody can draw.
     groups: tuple[tuple[str, int], ...] = WALKER_GROUPS
-    segment: int = 128  # numbers of each group's segment of fc1, and of the global one
+    segment: Count = 128  # numbers of each group's segment of fc1, and of the global one
     sigma: float = 0.5  # of the confidence; infinite: all frames count the same, the paper's variant without T
-    attribute_weight: float = 1.0  # of the attributes' loss beside the identity loss
+    attribute_weight: Weight = 1.0  # of the attributes' loss beside the identity loss
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.groups]

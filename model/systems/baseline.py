@@ -12,6 +12,7 @@ from model.layers.map_sizes import map_sizes
 from model.layers.temporal_pooling import PoolingName, make_pooling, usual_last_stride
 from model.losses.batch_hard import batch_hard_triplet
 from model.losses.identity import identity_loss
+from model.systems.bounds import Frames, Part, Pixels, Weight
 from model.systems.system import Batch, System, frames_of
 
 
@@ -24,12 +25,12 @@ class BaselineConfig:
     # assumption, made so that a comparison shows COSAM's modules alone.
     last_stride: Literal[1, 2] | None = None
     pooling: PoolingName = "average"  # TP "average", TA "attention", RNN "rnn"
-    frames: int = 4  # of the clips in training; any number can be asked for
-    height: int = 256
-    width: int = 128
-    smoothing: float = 0.1
-    margin: float | None = 0.3  # a distance, or None for the soft margin
-    triplet_weight: float = 1
+    frames: Frames = 4  # of the clips in training; any number can be asked for
+    height: Pixels = 256
+    width: Pixels = 128
+    smoothing: Part = 0.1
+    margin: Weight | None = 0.3  # a distance, or None for the soft margin
+    triplet_weight: Weight = 1
 
 
 class Baseline(System):

@@ -6,12 +6,24 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from model.errors import WeightsMismatch
 from model.sampling import EVEN, RULE, Sampling
+from model.systems.bounds import Frames, Pixels
 from model.systems.registry import SYSTEMS
 
 MAX_CLIPS = 8  # taken from one track
+INCEPTION_PIXELS = 75  # without padding, fewer leave nothing of a map
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What all systems have."""
+
+    frames: Frames = 1
+    height: Pixels = 32
+    width: Pixels = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +85,26 @@ def system_config(name: str, settings: Mapping[str, Any]) -> SystemConfig:
         raise ValueError(
             f"{name} reads no {', '.join(unknown)}: it has {', '.join(each.name for each in fields(kind))}"
         )
+    shared = {each.name: settings[each.name] for each in fields(_Shape) if each.name in settings}
     try:
-        return SystemConfig(name, TypeAdapter(kind).validate_python(dict(settings)))
+        TypeAdapter(_Shape).validate_python(shared)
+        config = SystemConfig(name, TypeAdapter(kind).validate_python(dict(settings)))
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ValueError(f"{name} cannot be built: {faults}") from error
+        raise ValueError(f"{name} cannot be built: {'; '.join(map(_told, error.errors()))}") from error
+    if config.settings.trunk == "inception_v3" and min(config.height, config.width) < INCEPTION_PIXELS:
+        raise ValueError(
+            f"{name} cannot be built: inception_v3 needs frames of {INCEPTION_PIXELS} pixels each way, and they are "
+            f"{config.height} x {config.width}: raise settings.height and settings.width, or take another trunk"
+        )
+    return config
+
+
+def _told(fault: ErrorDetails) -> str:
+    """The rule that a setting breaks, its value, and what to do."""
+    if not fault["loc"]:  # a rule of the settings together, which says all of it
+        return fault["msg"]
+    name = ".".join(map(str, fault["loc"]))
+    return f"{name} is {fault['input']!r} ({fault['msg']}): mend settings.{name}, or leave it out for the paper's"
 
 
 def _unknown(settings: Mapping[str, Any], kind: type[Any]) -> list[str]:

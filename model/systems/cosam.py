@@ -12,6 +12,7 @@ from model.layers.map_sizes import map_sizes
 from model.layers.temporal_pooling import PoolingName, make_pooling, spatial_average, usual_last_stride
 from model.losses.precision import in_float32
 from model.systems.baseline import vector_losses
+from model.systems.bounds import Count, Frames, Part, Pixels, Weight
 from model.systems.system import Batch, System, frames_of
 
 
@@ -26,17 +27,17 @@ class CosamConfig:
     last_stride: Literal[1, 2] | None = None  # None: `usual_last_stride`, which is the code's
     pooling: PoolingName = "average"  # TP "average", TA "attention", RNN "rnn"
     after: tuple[int, ...] = (4, 5)  # blocks 1 to 5 that a module follows; table 3 has other sets
-    frames: int = 4  # N; the weights depend on it, so no other number can be asked for
-    height: int = 256  # the same holds for the frames' size
-    width: int = 128
-    reduced: int = 256  # D_R, channels that are correlated
-    reduced_narrow: int = 64  # D_R after blocks of at most 256 channels: the code; the paper has 256 everywhere
+    frames: Frames = 4  # N; the weights depend on it, so no other number can be asked for
+    height: Pixels = 256  # the same holds for the frames' size
+    width: Pixels = 128
+    reduced: Count = 256  # D_R, channels that are correlated
+    reduced_narrow: Count = 64  # D_R after blocks of at most 256 channels: the code; the paper has 256 everywhere
     # The cost volume becomes a mask by two convolutions with batch norm and ReLU between (code), or by one (paper).
     summary_layers: Literal[1, 2] = 2
     channel: Literal["residual", "plain"] = "residual"  # x + x * a (code), or x * a (paper)
-    smoothing: float = 0.1  # the code's; the paper names none
-    margin: float | None = 0.3  # the code's, as the paper leaves it open; None is the soft margin
-    triplet_weight: float = 1  # lambda
+    smoothing: Part = 0.1  # the code's; the paper names none
+    margin: Weight | None = 0.3  # the code's, as the paper leaves it open; None is the soft margin
+    triplet_weight: Weight = 1  # lambda
 
     def __post_init__(self) -> None:
         if len(set(self.after)) != len(self.after) or not set(self.after) <= set(range(1, 6)):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.non_local import NonLocal, attend
 from model.losses.precision import in_float32
+from model.systems.bounds import Count, Counts, Frames, Part, Pixels
 from model.systems.system import Batch, System, frames_of
 
 
@@ -29,19 +30,26 @@ class GltrConfig:
 
     trunk: TrunkName = "resnet50"
     last_stride: Literal[1, 2] = 1  # the code's: maps of 16 x 8; the paper does not tell
-    height: int = 256
-    width: int = 128
-    frames: int = 16
-    frame_dimension: int = 128
+    height: Pixels = 256
+    width: Pixels = 128
+    frames: Frames = 16
+    frame_dimension: Count = 128
     # In all three the paper's form is the default: it is what the published text, figures and equations describe.
     # How far the pyramid's convolutions reach, in frames. Paper: 2^(n-1); code: (1, 2, 3).
-    dilations: tuple[int, ...] = (1, 2, 4)
+    dilations: Counts = (1, 2, 4)
     # Whether the frames' own features stand beside the convolved ones. Paper: no, 384 numbers; code: yes, 512.
     raw_features: bool = False
     # Paper: batch norm and ReLU on what is compared, and a map back that is 0 at first; code: a non-local block.
     attention: Literal["paper", "code"] = "paper"
-    reduction: int = 2  # alpha: how many times fewer channels the attention compares
-    dropout: float = 0.5
+    reduction: Count = 2  # alpha: how many times fewer channels the attention compares
+    dropout: Part = 0.5
+
+    def __post_init__(self) -> None:
+        channels = self.frame_dimension * (len(self.dilations) + self.raw_features)
+        if self.reduction > channels:
+            raise ValueError(
+                f"the attention compares one channel of {channels} at least, reduction is {self.reduction}: lower it"
+            )
 
     @classmethod
     def of_code(cls) -> "GltrConfig":

@@ -25,6 +25,7 @@ from model.layers.multi_scale_temporal import MultiScaleTemporal
 from model.layers.residual_attention import ResidualAttention
 from model.layers.temporal_pooling import spatial_average
 from model.losses.precision import in_float32
+from model.systems.bounds import Count, Counts, Frames, Pixels
 from model.systems.system import Batch, System, frames_of
 
 
@@ -34,12 +35,16 @@ class M3DConfig:
 
     trunk: TrunkName = "resnet50"  # of both streams
     last_stride: Literal[1, 2] = 2
-    height: int = 256
-    width: int = 128
-    frames: int = 8
+    height: Pixels = 256
+    width: Pixels = 128
+    frames: Frames = 8
     blocks: tuple[int, ...] = (2, 3, 4)  # after which ones the layers over time stand, the stem being block 1
-    dilations: tuple[int, ...] = (1, 2, 3)  # with 8 frames, all three reach frames of the clip on both sides
-    attention_reduction: int = 16
+    dilations: Counts = (1, 2, 3)  # with 8 frames, all three reach frames of the clip on both sides
+    attention_reduction: Count = 16
+
+    def __post_init__(self) -> None:
+        if not self.blocks or not set(self.blocks) <= {1, 2, 3, 4, 5}:
+            raise ValueError(f"blocks has to name some of a trunk's blocks 1 to 5, not {self.blocks}: take (2, 3, 4)")
 
 
 class M3D(System):
@@ -51,13 +56,7 @@ class M3D(System):
     fixed = False
 
     def __init__(self, config: M3DConfig) -> None:
-        """
-        Raises:
-            ValueError: layers are to stand after a block that a trunk does not have, or there are none.
-        """
         super().__init__()
-        if not config.blocks or not set(config.blocks) <= {1, 2, 3, 4, 5}:
-            raise ValueError(f"blocks has to name some of a trunk's blocks 1 to 5, not {config.blocks}: take (2, 3, 4)")
         self.config = config
         self.frames = config.frames
         self.trunk = FrameTrunk(config.trunk, last_stride=config.last_stride)

@@ -11,9 +11,10 @@ ResNet-50 as published, the mean over its last map, weight 1 for both losses, a 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from model.layers.frame_trunk import FrameTrunk, TrunkName
@@ -23,6 +24,7 @@ from model.losses.oim import oim_loss, oim_table
 from model.losses.pairs import others
 from model.losses.precision import in_float32
 from model.losses.verification import balanced_verification
+from model.systems.bounds import Count, Frames, Part, Pixels, Scale, Weight
 from model.systems.system import Batch, System, frames_of
 
 
@@ -32,18 +34,20 @@ class SnippetConfig:
 
     trunk: TrunkName = "resnet50"
     last_stride: Literal[1, 2] = 2
-    height: int = 256
-    width: int = 128
-    frames: int = 8  # of a snippet
-    stride: int = 4  # frames from one snippet's start to the next one's
-    dimension: int = 128  # of queries, keys and values
+    height: Pixels = 256
+    width: Pixels = 128
+    frames: Frames = 8  # of a snippet
+    stride: Count = 4  # frames from one snippet's start to the next one's
+    dimension: Count = 128  # of queries, keys and values
     # What a pair's second vector is pooled by. "cross" (default): the probe's query, as the paper describes and as
     # re-scoring needs it to have been learned. "self": its own; the program has cross-pooling, but skips the call.
     pairs: Literal["cross", "self"] = "cross"
-    scale: float = 30.0  # of the cosines with the table
-    momentum: float = 0.5  # of the table
-    negative_rate: float = 3.0  # weight of pairs of two persons beside that of pairs of one
-    nearest: float = 0.2  # share of two tracks' snippet distances, the lowest ones, whose mean is the tracks' distance
+    scale: Scale = 30.0  # of the cosines with the table
+    momentum: Part = 0.5  # of the table
+    negative_rate: Weight = 3.0  # weight of pairs of two persons beside that of pairs of one
+    nearest: Annotated[float, Field(strict=True, gt=0, le=1)] = (
+        0.2  # share of two tracks' snippet distances, the lowest ones, whose mean is the tracks' distance
+    )
 
 
 class Snippet(System):

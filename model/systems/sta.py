@@ -12,6 +12,7 @@ from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.losses.batch_hard import batch_hard_triplet
 from model.losses.inter_frame import inter_frame
 from model.losses.precision import in_float32
+from model.systems.bounds import Count, Frames, Pixels, Weight
 from model.systems.system import Batch, System
 
 
@@ -21,13 +22,13 @@ class STAConfig:
 
     trunk: TrunkName = "resnet50"
     last_stride: Literal[1, 2] = 1
-    height: int = 256  # pixels of a frame
-    width: int = 128
-    frames: int = 4  # T
-    bands: int = 4  # K
-    dimension: int = 1024  # D
-    margin: float | None = 0.3  # of the triplets; None: the soft margin
-    regularisation: float = 1.0  # weight of the inter-frame regularisation; 0 leaves it out
+    height: Pixels = 256  # pixels of a frame
+    width: Pixels = 128
+    frames: Frames = 4  # T
+    bands: Count = 4  # K
+    dimension: Count = 1024  # D
+    margin: Weight | None = 0.3  # of the triplets; None: the soft margin
+    regularisation: Weight = 1.0  # weight of the inter-frame regularisation; 0 leaves it out
 
     def __post_init__(self) -> None:
         if self.bands < 1:

@@ -23,6 +23,7 @@ from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.map_sizes import map_sizes
 from model.layers.refining_unit import RefiningUnit
 from model.losses.batch_hard import batch_hard_triplet
+from model.systems.bounds import Count, Frames, Part, Pixels, Weight
 from model.systems.system import Batch, System, frames_of
 
 
@@ -32,16 +33,16 @@ class STMPConfig:
 
     trunk: TrunkName = "inception_v3"
     last_stride: Literal[1, 2] = 2
-    height: int = 299
-    width: int = 299
-    frames: int = 8
-    gate_channels: int = 256  # of the two differences, before the gates
-    spatial_hidden: int = 128  # of the gate over places
-    dimension: int = 256  # of a clip's vector, and of the 3-D convolutions
-    classifier_hidden: int = 512
-    classifier_slope: float = 0.1  # of its leaky ReLU
-    classifier_dropout: float = 0.5
-    margin: float = 0.4  # of both triplet losses
+    height: Pixels = 299
+    width: Pixels = 299
+    frames: Frames = 8
+    gate_channels: Count = 256  # of the two differences, before the gates
+    spatial_hidden: Count = 128  # of the gate over places
+    dimension: Count = 256  # of a clip's vector, and of the 3-D convolutions
+    classifier_hidden: Count = 512
+    classifier_slope: Weight = 0.1  # of its leaky ReLU
+    classifier_dropout: Part = 0.5
+    margin: Weight = 0.4  # of both triplet losses
 
 
 class STMP(System):

@@ -18,6 +18,7 @@ from model.layers.non_local_trunk import NonLocalTrunk
 from model.losses.precision import in_float32
 from model.losses.propagation import distance_propagation, feature_propagation
 from model.losses.triplet import four_pairings
+from model.systems.bounds import Count, Frames, Pixels, Weight
 from model.systems.system import Batch, System, frames_of
 
 
@@ -27,13 +28,13 @@ class TkpConfig:
 
     trunk: TrunkName = "resnet50"
     last_stride: Literal[1, 2] = 1
-    height: int = 256
-    width: int = 128
-    frames: int = 4
-    longest: int = 32  # frames that the video network sees at once at retrieval: longer clips are cut
-    margin: float = 0.3  # the code's: the paper leaves it unnamed
-    feature_weight: float = 1.0  # of feature propagation
-    distance_weight: float = 1.0  # of distance propagation
+    height: Pixels = 256
+    width: Pixels = 128
+    frames: Frames = 4
+    longest: Count = 32  # frames that the video network sees at once at retrieval: longer clips are cut
+    margin: Weight = 0.3  # the code's: the paper leaves it unnamed
+    feature_weight: Weight = 1.0  # of feature propagation
+    distance_weight: Weight = 1.0  # of distance propagation
     # "code": mean over all pairs of frames; "paper": as printed, as many times larger as there are frames. The default
     # is the code's, for it made the published results.
     distance_variant: Literal["code", "paper"] = "code"

@@ -137,7 +137,7 @@ def test_layers_may_stand_after_any_block() -> None:
 @pytest.mark.parametrize("blocks", [(), (0, 2), (6,)])
 def test_blocks_that_are_not_there_are_refused(blocks: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="blocks 1 to 5"):
-        M3D(M3DConfig(blocks=blocks))
+        M3DConfig(blocks=blocks)
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 3, 32, 64), (1, 0, 3, 64, 32), (2, 3, 64, 32)])

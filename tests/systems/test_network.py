@@ -1,6 +1,7 @@
 """Published systems behind the one interface: ragged clips, weights that travel, and the name that serves them."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,53 @@ def test_fingerprints_of_systems_differ(tmp_path: Path) -> None:
 def test_settings_nothing_reads_or_that_cannot_be_are_refused(settings: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         system_config("cosam", settings)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("setting", ["frames", "height", "width"])
+@pytest.mark.parametrize("value", [0, -1, True, 2.5, "4", 10**6])
+def test_frames_and_sizes_that_cannot_be_are_refused(name: str, setting: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"{name} cannot be built: {setting} is .*mend settings\.{setting}"):
+        system_config(name, TINY[name] | {setting: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("baseline", "smoothing", 1.0),
+        ("baseline", "margin", -0.1),
+        ("cosam", "reduced", 0),
+        ("cosam", "triplet_weight", math.nan),
+        ("gltr", "reduction", 0),
+        ("gltr", "reduction", 49),
+        ("gltr", "dilations", ()),
+        ("gltr", "dilations", (1, 0)),
+        ("gltr", "dropout", 1.0),
+        ("tkp", "longest", 0),
+        ("tkp", "feature_weight", -1.0),
+        ("attributes", "segment", 0),
+        ("attributes", "sigma", 0.0),
+        ("stmp", "dimension", 0),
+        ("stmp", "classifier_dropout", 1.0),
+        ("m3d", "dilations", ()),
+        ("m3d", "attention_reduction", 0),
+        ("m3d", "blocks", ()),
+        ("sta", "bands", 0),
+        ("sta", "regularisation", math.inf),
+        ("snippet", "stride", 0),
+        ("snippet", "nearest", 0.0),
+        ("snippet", "scale", 0.0),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(name: str, setting: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"{name} cannot be built: .*{setting}"):
+        system_config(name, TINY[name] | {setting: value})
+
+
+def test_a_trunk_that_does_not_pad_needs_larger_frames() -> None:
+    with pytest.raises(ValueError, match="inception_v3 needs frames of 75 pixels each way, and they are 299 x 74"):
+        system_config("stmp", {"width": 74})
+    drawn_system(system_config("stmp", {"height": 75, "width": 75}))
 
 
 def test_sections_of_settings_are_looked_into() -> None:

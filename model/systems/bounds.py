@@ -1,0 +1,16 @@
+"""What numbers a setting of a published system can be; asked when a configuration is read (`model.systems.config`)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+MOST_FRAMES = 256  # of a clip: the service holds eight clips of a track in memory
+MOST_PIXELS = 1024
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Frames = Annotated[int, Field(strict=True, ge=1, le=MOST_FRAMES)]
+Pixels = Annotated[int, Field(strict=True, ge=32, le=MOST_PIXELS)]  # 32: a trunk's last map is one place of them
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]  # of a loss; a margin
+Scale = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Part = Annotated[float, Field(strict=True, ge=0, lt=1)]  # of smoothing, of what dropout takes, of momentum
