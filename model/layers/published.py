@@ -5,11 +5,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+COUNTER = "num_batches_tracked"  # of a batch norm; older files have none
+BESIDE = ("AuxLogits.",)  # second classifiers of a published network, in the middle of its file and of no use here
+
 
 def fill_in_order(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
     """Fill a network with a published one that may go on after it: tensors are matched in order, by shape.
 
-    Published files agree in the order of the layers and differ in their names.
+    Published files agree in the order of the layers and differ in their names. What they have beside the network
+    (`BESIDE`) is left out.
 
     Args:
         name: what the network is called, for the message.
@@ -17,8 +21,8 @@ def fill_in_order(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -
     Raises:
         ValueError: the tensors are of another network.
     """
-    own = {key: each for key, each in module.state_dict().items() if not key.endswith("num_batches_tracked")}
-    offered = [tensor for key, tensor in tensors.items() if not key.endswith("num_batches_tracked")]
+    own = {key: each for key, each in module.state_dict().items() if not key.endswith(COUNTER)}
+    offered = [tensor for key, tensor in tensors.items() if not key.endswith(COUNTER) and not key.startswith(BESIDE)]
     wrong = [key for (key, want), have in zip(own.items(), offered, strict=False) if want.shape != have.shape]
     if len(offered) < len(own) or wrong:
         where = f"at {wrong[0]}" if wrong else f"{len(offered)} tensors where {len(own)} are needed"

@@ -3,9 +3,11 @@
 import pytest
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torchvision.models import inception_v3
 
 from model.layers.frame_trunk import FrameTrunk, TrunkName
+from model.layers.published import fill_in_order
 
 SIZES: dict[TrunkName, tuple[int, int]] = {
     "resnet50": (64, 32),
@@ -47,6 +49,26 @@ def test_the_published_network_s_weights_fit_and_give_its_map() -> None:
     x = torch.randn(1, 3, 64, 32)
     wanted = nn.Sequential(*list(whole.children())[:-2])(x)  # all but pooling and classifier
     torch.testing.assert_close(trunk(x), wanted)
+
+
+@pytest.mark.parametrize("from_timm", [False, True], ids=["torchvision", "timm"])
+def test_inception_s_published_files_fit_with_their_second_classifier(from_timm: bool) -> None:
+    torch.manual_seed(1)
+    whole = (
+        timm.create_model("inception_v3", pretrained=False, aux_logits=True)
+        if from_timm
+        else inception_v3(weights=None, init_weights=False)
+    ).eval()
+    tensors = whole.state_dict()
+    assert any(name.startswith("AuxLogits.") for name in tensors)
+    trunk = FrameTrunk("inception_v3", last_stride=2).eval()
+    fill_in_order(trunk, tensors, "inception_v3")
+    maps: list[Tensor] = []
+    whole.Mixed_7c.register_forward_hook(lambda _, __, found: maps.append(found))
+    x = torch.randn(1, 3, 299, 299)  # what the second classifier needs
+    whole(x)
+    size = float(maps[0].abs().max())  # huge, of weights that nobody has trained
+    torch.testing.assert_close(trunk(x) / size, maps[0] / size, rtol=0, atol=1e-5)
 
 
 def test_what_cannot_be_is_refused() -> None:
