@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
-TrunkName = Literal["resnet50", "resnet18", "seresnet50", "inception_v3", "mobilenetv2"]
+# legacy_seresnet50: that of the paper's authors, in Caffe, whose weights came first. A stage's stride is that of its
+# first convolution and not of its 3 x 3, and the stem pools without padding. The tensors' shapes are seresnet50's.
+TrunkName = Literal["resnet50", "resnet18", "seresnet50", "legacy_seresnet50", "inception_v3", "mobilenetv2"]
 
 
 class FrameTrunk(nn.Module):
@@ -62,6 +64,13 @@ def _resnet(name: str) -> Made:
     )
 
 
+def _legacy_seresnet() -> Made:
+    parts = dict(timm.create_model("legacy_seresnet50", pretrained=False).named_children())
+    stem = nn.Sequential(*parts["layer0"].children(), parts["pool0"])
+    stages = [stem, *(nn.Sequential(*parts[f"layer{number}"].children()) for number in range(1, 5))]
+    return stages, (64, 256, 512, 1024, 2048), (4, 4, 8, 16, 32)
+
+
 def _inception() -> Made:
     net = timm.create_model("inception_v3", pretrained=False, aux_logits=False)
     parts = dict(net.named_children())
@@ -90,6 +99,7 @@ _MAKERS: dict[str, Callable[[], Made]] = {
     "resnet50": lambda: _resnet("resnet50"),
     "resnet18": lambda: _resnet("resnet18"),
     "seresnet50": lambda: _resnet("seresnet50"),
+    "legacy_seresnet50": _legacy_seresnet,
     "inception_v3": _inception,
     "mobilenetv2": _mobilenet,
 }

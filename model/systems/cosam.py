@@ -23,7 +23,7 @@ class CosamConfig:
     Where paper and code differ the default is the code's: the published numbers are the program's.
     """
 
-    trunk: TrunkName = "resnet50"  # the paper's other one: "seresnet50"
+    trunk: TrunkName = "resnet50"  # the paper's other one: "legacy_seresnet50"
     last_stride: Literal[1, 2] | None = None  # None: `usual_last_stride`, which is the code's
     pooling: PoolingName = "average"  # TP "average", TA "attention", RNN "rnn"
     after: tuple[int, ...] = (4, 5)  # blocks 1 to 5 that a module follows; table 3 has other sets

@@ -271,8 +271,9 @@ def test_has_the_paper_s_sizes(pooling: PoolingName, dimension: int, last: int) 
     assert [weights[f"attention.{n}.weigh.0.weight"].shape for n in (4, 5)] == [(256, 1024), (256, 2048)]
 
 
-def test_works_at_the_paper_s_size() -> None:
-    network = small(CosamConfig())
+@pytest.mark.parametrize("trunk", ["resnet50", "legacy_seresnet50"])
+def test_works_at_the_paper_s_size(trunk: TrunkName) -> None:
+    network = small(CosamConfig(trunk=trunk))
     features = network.features(torch.randn(1, 4, 3, 256, 128))
     assert features.shape == (1, 2048)
     assert_every_gradient({"all": features.square().sum()}, network, vanishing=SHIFTS)

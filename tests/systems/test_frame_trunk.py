@@ -13,6 +13,7 @@ SIZES: dict[TrunkName, tuple[int, int]] = {
     "resnet50": (64, 32),
     "resnet18": (64, 32),
     "seresnet50": (64, 32),
+    "legacy_seresnet50": (64, 32),
     "inception_v3": (139, 139),
     "mobilenetv2": (64, 32),
 }
@@ -29,7 +30,7 @@ def test_channels_and_strides_are_those_that_are_told(name: TrunkName) -> None:
             assert x.shape[2:] == (height // stride, width // stride)
 
 
-@pytest.mark.parametrize("name", ["resnet50", "resnet18", "seresnet50", "mobilenetv2"])
+@pytest.mark.parametrize("name", ["resnet50", "resnet18", "seresnet50", "legacy_seresnet50", "mobilenetv2"])
 def test_without_its_last_stride_a_trunk_has_a_larger_map_of_the_same_weights(name: TrunkName) -> None:
     kept, halved = FrameTrunk(name, last_stride=1), FrameTrunk(name, last_stride=2)
     kept.load_state_dict(halved.state_dict())
@@ -66,9 +67,23 @@ def test_inception_s_published_files_fit_with_their_second_classifier(from_timm:
     maps: list[Tensor] = []
     whole.Mixed_7c.register_forward_hook(lambda _, __, found: maps.append(found))
     x = torch.randn(1, 3, 299, 299)  # what the second classifier needs
-    whole(x)
-    size = float(maps[0].abs().max())  # huge, of weights that nobody has trained
-    torch.testing.assert_close(trunk(x) / size, maps[0] / size, rtol=0, atol=1e-5)
+    with torch.inference_mode():
+        whole(x)
+        size = float(maps[0].abs().max())  # huge, of weights that nobody has trained
+        torch.testing.assert_close(trunk(x) / size, maps[0] / size, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["seresnet50", "legacy_seresnet50"])
+def test_both_squeeze_and_excitation_networks_are_told_apart(name: TrunkName) -> None:
+    torch.manual_seed(2)
+    whole = timm.create_model(name, pretrained=False).eval()
+    trunk, x = FrameTrunk(name, last_stride=2).eval(), torch.randn(1, 3, 64, 32)
+    fill_in_order(trunk, whole.state_dict(), name)
+    with torch.inference_mode():
+        torch.testing.assert_close(trunk(x), whole.forward_features(x))
+    other: TrunkName = "seresnet50" if name == "legacy_seresnet50" else "legacy_seresnet50"
+    with pytest.raises(ValueError, match=f'set settings.trunk = "{name}"'):
+        fill_in_order(FrameTrunk(other), whole.state_dict(), other)
 
 
 def test_what_cannot_be_is_refused() -> None:

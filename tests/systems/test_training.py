@@ -147,7 +147,7 @@ def test_what_comes_with_the_product_can_be_built(name: str) -> None:
     """Each system has a configuration of its own name and a small one; nothing changes pictures unless papers do."""
     run = checked(SystemRun, read_config(name, folder=FOLDER), name)
     assert run.system == name.partition("-")[0]
-    trunks = ("mobilenetv2",) if name.endswith("-small") else ("resnet50", "inception_v3")
+    trunks = ("mobilenetv2",) if name.endswith("-small") else ("resnet50", "legacy_seresnet50", "inception_v3")
     assert run.network_config().settings.trunk in trunks
     assert {*NAMES, *(f"{each}-small" for each in NAMES)} <= set(SHIPPED)
     assert run.augment.erase == run.augment.brightness == 0
