@@ -62,6 +62,16 @@ class Study(Section):
     seeds: Annotated[list[Seed], Field(min_length=1, default_factory=lambda: [1])]
     tests: Annotated[list[Tested], Field(min_length=1)]
     variants: Annotated[list[Variant], Field(min_length=1)]
+    without: list[str] = Field(default_factory=list)  # variants of the study it begins from that it leaves out, by name
+
+    @model_validator(mode="after")
+    def _what_is_left_out_is_there(self) -> "Study":
+        names = {one.name for one in self.variants}
+        unknown = sorted({*self.without} - names)
+        if unknown or not names - {*self.without}:
+            what = ", ".join(unknown) or "all of them"
+            raise ValueError(f"without leaves out {what}, and the variants are {', '.join(sorted(names))}: name some")
+        return self
 
     @model_validator(mode="after")
     def _nothing_is_there_twice(self) -> "Study":
@@ -94,6 +104,7 @@ def read_study(name: str) -> Study:
         BadConfig: there is none, or it cannot be used, or one of its runs' configurations cannot.
     """
     study = checked(Study, read_config(name, folder=FOLDER), name)
+    study = study.model_copy(update={"variants": [one for one in study.variants if one.name not in study.without]})
     unread = study.changes_in.keys() - _configurations(study)
     if unread:
         raise BadConfig(f"the study {name} changes {', '.join(sorted(unread))}, and no run of it is made with that")

@@ -89,7 +89,7 @@ class Attributes(System):
     def losses(self, batch: Batch, heads: nn.Module) -> Mapping[str, Tensor]:
         """`identity`, and `attributes` where the batch has them.
 
-        Without attributes the predictors learn nothing, and frames are weighted by chance, though nearly the same.
+        Without attributes the predictors learn nothing, and weigh frames by chance: `sigma` is then best infinite.
 
         Raises:
             ValueError: the batch has other attributes than the groups.

@@ -1,5 +1,6 @@
 """Configurations of runs that train a published system: small TOML files, as those of VILLS."""
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -65,6 +66,11 @@ class SystemRun(Section):
     def _attributes_are_for_those_who_learn_them(self) -> "SystemRun":
         if self.attributes and self.system != "attributes":
             raise ValueError(f"{self.system} learns no attributes: leave `attributes` out")
+        if self.system == "attributes" and not self.attributes and math.isfinite(self.network_config().settings.sigma):
+            raise ValueError(
+                "frames are weighed by what predictors of attributes say, and without attributes these learn nothing: "
+                "name the manifest's columns in `attributes`, or set settings.sigma to inf: all frames count the same"
+            )
         return self
 
     def network_config(self, groups: Sequence[tuple[str, int]] = ()) -> SystemConfig:

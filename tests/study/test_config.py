@@ -106,3 +106,19 @@ def test_an_error_in_the_last_variant_shows_at_once(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"plain"', '"whole"'))
     with pytest.raises(BadConfig, match="variants are there twice"):
         read_study(str(file))
+
+
+def test_a_study_leaves_out_variants_of_its_base(tmp_path: Path) -> None:
+    """As the market study does with what attributes would be needed for, so that no run weighs frames by chance."""
+    a_study(tmp_path)
+    file = tmp_path / "fewer.toml"
+    file.write_text('base = "study.toml"\nwithout = ["whole"]\n')
+    assert [variant.name for variant in read_study(str(file)).variants] == ["plain"]
+    for names, said in (('"other"', "leaves out other, and"), ('"plain", "whole"', "leaves out all of them, and")):
+        file.write_text(f'base = "study.toml"\nwithout = [{names}]\n')
+        with pytest.raises(BadConfig, match=said):
+            read_study(str(file))
+    market = read_study("systems-market")
+    assert {one.name for one in read_study("systems").variants} - {one.name for one in market.variants} == {
+        "attributes"
+    }

@@ -1,6 +1,7 @@
 """Every published system, small enough for tests: MobileNetV2 on crops of 64 x 32, clips of two or four frames."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -35,4 +36,4 @@ def toml(value: object) -> str:
     """A value as TOML in one line."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + " }"
-    return json.dumps(value)
+    return "inf" if value == math.inf else json.dumps(value)
