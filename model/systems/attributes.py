@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.layers.frame_trunk import FrameTrunk, TrunkName
-from model.systems.bounds import Count, Frames, Pixels, Weight
+from model.systems.bounds import Count, Frames, Pixels, Share, Weight
 from model.systems.system import Batch, System
 
 # The paper's six groups, filled with what is known of drawn walkers. A column of the manifest with n values is n
@@ -36,6 +36,9 @@ class AttributesConfig:
     # Name of each group and how many attributes it has. The paper has six groups of 68 attributes of RAP together; how
     # many there are in each is not known to us, so that the default is that of data anybody can draw.
     groups: tuple[tuple[str, int], ...] = WALKER_GROUPS
+    # Part of height and width that retrieval looks at. Training enlarges to 288 x 144 and crops 256 x 128 anywhere;
+    # this is the crop at the centre, without which nobody asked for is as large as those learnt from. 1: no crop.
+    middle: Share = 8 / 9
     segment: Count = 128  # numbers of each group's segment of fc1, and of the global one
     sigma: float = 0.5  # of the confidence; infinite: all frames count the same, the paper's variant without T
     attribute_weight: Weight = 1.0  # of the attributes' loss beside the identity loss
@@ -74,6 +77,7 @@ class Attributes(System):
         super().__init__()
         self.config = config
         self.frames = config.frames
+        self.middle = config.middle
         self.trunk = FrameTrunk(config.trunk, last_stride=config.last_stride)
         self.dimension = (len(config.groups) + 1) * config.segment
         self.fc1 = nn.Linear(self.trunk.channels[-1], self.dimension)

@@ -13,4 +13,5 @@ Pixels = Annotated[int, Field(strict=True, ge=32, le=MOST_PIXELS)]  # 32: a trun
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]  # of a loss; a margin
 Scale = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, gt=0, le=1)]  # of a frame's sides, of a track's snippets
 Part = Annotated[float, Field(strict=True, ge=0, lt=1)]  # of smoothing, of what dropout takes, of momentum

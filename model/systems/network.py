@@ -8,6 +8,7 @@ from torch import Tensor
 
 from model.layers.clip_layout import ClipLayout
 from model.layers.imagenet_pixels import ImagenetPixels
+from model.layers.resampling import enlarged_middle
 from model.network import ReidNetwork
 from model.systems.config import SystemConfig
 from model.systems.registry import SYSTEMS
@@ -42,6 +43,8 @@ class SystemNetwork(ReidNetwork):
         """
         layout = ClipLayout(mask)
         frames = self.normalise(layout.pack(clips))  # (F, 3, H, W)
+        if self.system.middle < 1:
+            frames = enlarged_middle(frames, self.system.middle)
         sums = frames.new_zeros(layout.n_clips, self.dimension, dtype=torch.float32)
         counts = sums.new_zeros(layout.n_clips, 1)
         for rows, owners in self._snippets(layout.lengths.tolist()):

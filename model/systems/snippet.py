@@ -11,10 +11,9 @@ ResNet-50 as published, the mean over its last map, weight 1 for both losses, a 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from model.layers.frame_trunk import FrameTrunk, TrunkName
@@ -24,7 +23,7 @@ from model.losses.oim import oim_loss, oim_table
 from model.losses.pairs import others
 from model.losses.precision import in_float32
 from model.losses.verification import balanced_verification
-from model.systems.bounds import Count, Frames, Part, Pixels, Scale, Weight
+from model.systems.bounds import Count, Frames, Part, Pixels, Scale, Share, Weight
 from model.systems.system import Batch, System, frames_of
 
 
@@ -45,9 +44,7 @@ class SnippetConfig:
     scale: Scale = 30.0  # of the cosines with the table
     momentum: Part = 0.5  # of the table
     negative_rate: Weight = 3.0  # weight of pairs of two persons beside that of pairs of one
-    nearest: Annotated[float, Field(strict=True, gt=0, le=1)] = (
-        0.2  # share of two tracks' snippet distances, the lowest ones, whose mean is the tracks' distance
-    )
+    nearest: Share = 0.2  # share of two tracks' snippet distances, the lowest ones, whose mean is the tracks' distance
 
 
 class Snippet(System):

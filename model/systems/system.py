@@ -23,10 +23,12 @@ class System(nn.Module, ABC):
 
     frames: T of the clips that the paper trains on. fixed: whether every clip has to have exactly that many; whoever
     calls then cuts longer tracks into snippets, repeats frames of shorter ones, and averages the snippets' features.
+    middle: of a frame's height and width, the part in its middle that retrieval looks at, enlarged to the whole.
     """
 
     frames: int
     fixed: bool
+    middle: float = 1.0
     dimension: int  # D of a feature
 
     @abstractmethod

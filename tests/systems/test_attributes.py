@@ -7,8 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from model.data.augment import AugmentPlan, augment
+from model.layers.resampling import enlarged_middle
 from model.systems.attributes import WALKER_GROUPS, Attributes, AttributesConfig, frame_weights
+from model.systems.config import system_config
+from model.systems.encoder import drawn_system
 from model.systems.system import Batch
+from model.training.config_files import checked, read_config
+from model.training.system_config import FOLDER, SystemRun
 from service.demo.people import CLOTH, HAIR, SHOES, SKIN, Bag, Hair, Lower, Pattern, Upper
 from tests.systems.learning import assert_every_gradient, wake
 
@@ -190,3 +196,27 @@ def test_the_paper_s_size() -> None:
     assert_every_gradient(terms, net, heads)
     with torch.inference_mode():
         assert net.eval().features(clips).shape == (1, 896)
+
+
+def test_people_are_as_large_in_retrieval_as_in_training() -> None:
+    """The crop at the centre is a training crop that was not moved; without it nobody asked for is as large."""
+    settings = {"trunk": "mobilenetv2", "height": 64, "width": 32, "segment": 8}
+    network = drawn_system(system_config("attributes", settings)).eval()
+    clips = torch.randint(0, 256, (2, 3, 3, 64, 32), dtype=torch.uint8)
+    frames = clips.flatten(0, 1).float()
+    run = checked(SystemRun, read_config("attributes", {"augment.flip": 0.0, "augment.shift": 0.0}, folder=FOLDER), "")
+    plan, clip = AugmentPlan(**run.augment.model_dump()), torch.arange(2).repeat_interleave(3)
+    learnt = augment(frames, clip, plan, torch.Generator()).frames
+    middle = enlarged_middle(frames, AttributesConfig().middle)
+    torch.testing.assert_close(middle, learnt, rtol=0, atol=2.0)  # of 255: 8 / 9 is 0.889 in the file
+    with torch.inference_mode():
+        found = network.features(clips, torch.ones(2, 3, dtype=torch.bool))
+        same, whole = (network.system.features(network.normalise(each).view(clips.shape)) for each in (middle, frames))
+    assert (found - whole).abs().max() > 100 * (found - same).abs().max()
+
+
+def test_the_middle_of_a_frame_is_what_lies_there() -> None:
+    frames = torch.zeros(1, 3, 8, 4)
+    frames[..., 2:6, 1:3] = 1.0
+    assert torch.equal(enlarged_middle(frames, 1.0), frames)
+    assert enlarged_middle(frames, 0.25).eq(1).all()

@@ -13,7 +13,7 @@ TINY: dict[str, dict[str, Any]] = {
     "cosam": {**SMALL, "frames": 2, "reduced": 16},
     "gltr": {**SMALL, "frames": 4, "frame_dimension": 16},
     "tkp": {**SMALL, "frames": 2},
-    "attributes": {**SMALL, "frames": 2, "segment": 8, "groups": (("top", 2), ("bottom", 1))},
+    "attributes": {**SMALL, "frames": 2, "segment": 8, "middle": 0.75, "groups": (("top", 2), ("bottom", 1))},
     "vrstc": {**SMALL, "frames": 2, "stcnet": {"size": (32, 16), "width": 4}},
     "stmp": {**SMALL, "frames": 2, "gate_channels": 8, "spatial_hidden": 8, "dimension": 16, "classifier_hidden": 8},
     "m3d": {**SMALL, "frames": 4},
