@@ -44,6 +44,8 @@ class Variant(Section):
     pretrain: Changes | Literal[False] = Field(default_factory=dict)
     finetune: Changes = Field(default_factory=dict)
     system: list[Stage] = Field(default_factory=list)
+    rescore: Annotated[int, Field(ge=0)] = 0  # candidates of each query that are compared again, pair by pair
+    published: str = ""  # what its paper has on MARS, V2V, Rank-1 / mAP: shown beside, and never mixed with ours
 
     @model_validator(mode="after")
     def _it_is_one_or_the_other(self) -> "Variant":
@@ -109,6 +111,7 @@ def read_study(name: str) -> Study:
     if unread:
         raise BadConfig(f"the study {name} changes {', '.join(sorted(unread))}, and no run of it is made with that")
     for variant in study.variants:  # an error in the last variant must not show after hours
+        _check_rescoring(study, variant)
         networks = [
             network_config(config.network)
             for _, config in runs_of(study, variant, study.seeds[0])
@@ -120,6 +123,12 @@ def read_study(name: str) -> Study:
                 f"{variant.name} trains {names[0]} and then {names[1]}, and its runs are of one network: change both"
             )
     return study
+
+
+def _check_rescoring(study: Study, variant: Variant) -> None:
+    _, last = runs_of(study, variant, study.seeds[0])[-1]
+    if variant.rescore and not (isinstance(last, SystemRun) and last.system == "snippet"):
+        raise BadConfig(f"{variant.name} compares vectors alone and nothing pair by pair: leave its `rescore` out")
 
 
 def asked_in(test: Tested) -> list[tuple[str, Protocol, str]]:

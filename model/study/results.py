@@ -32,6 +32,7 @@ class Result:
     parameters: int  # of the network that answers
     clip_ms: float  # milliseconds that it takes for a full clip, alone in a batch, on the machine that tested it
     where: str = ""  # which queries asked, as `column=value`; all of them if empty
+    rescored: int = 0  # candidates of each query that were compared again
 
     @property
     def test(self) -> str:
@@ -84,7 +85,8 @@ def kept(study: Study, variant: Variant, seed: int, runs: Runs, folder: Path, gr
         raise BadConfig(
             f"{file} or the run beside it cannot be read ({why}): remove {folder} to run it anew"
         ) from error
-    if not same or any((each.variant, each.seed) != (variant.name, seed) for each in found.results):
+    own = (variant.name, seed, variant.rescore)
+    if not same or any((each.variant, each.seed, each.rescored) != own for each in found.results):
         raise BadConfig(
             f"{file} is of another configuration than the study now has for {variant.name}: give another --out, or "
             f"remove {folder} to run it anew"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model.build import build_encoder
 from model.encoder import Encoder
-from model.evaluation.evaluate import compare, pictures_to_read
+from model.evaluation.evaluate import compare, pictures_to_read, rescore
 from model.evaluation.metrics import scores_of
 from model.evaluation.protocols import Probe
 from model.study.check import ReadyStudy
@@ -61,15 +61,20 @@ def _tested(ready: ReadyStudy, variant: Variant, seed: int, weights: Path, progr
     found = []
     for test in ready.study.tests:
         what = f"{variant.name}: {test.data} {', '.join(test.protocols)}"
-        scores = _scored(encoder, ready.probes(test), what, progress)
+        scores = _scored(encoder, ready.probes(test), variant.rescore, what, progress)
         for (data, protocol, where), (rank1, mean) in zip(asked_in(test), scores, strict=True):
-            found.append(Result(variant.name, seed, data, protocol, rank1, mean, size, time, where))
+            found.append(Result(variant.name, seed, data, protocol, rank1, mean, size, time, where, variant.rescore))
     return found
 
 
-def _scored(encoder: Encoder, probes: list[Probe], what: str, progress: Progress) -> list[tuple[float, float]]:
-    """Rank-1 and mAP of each probe."""
+def _scored(
+    encoder: Encoder, probes: list[Probe], again: int, what: str, progress: Progress
+) -> list[tuple[float, float]]:
+    """Rank-1 and mAP of each probe; of each query the first `again` candidates are compared again."""
     with progress(what, pictures_to_read(probes, encoder.card.sampling)) as step:
         compared = compare(encoder, probes, step=step)
-    scores = [scores_of(each.answers()) for each in compared]
+    if again:
+        with progress(f"{what}, pairs", sum(len(probe.queries) for probe in probes)) as step:
+            compared = [rescore(each, encoder, again, step=step) for each in compared]
+    scores = [scores_of(each.reranked_answers() or each.answers()) for each in compared]
     return [(each.rank1, each.map) for each in scores]

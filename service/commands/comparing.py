@@ -48,7 +48,8 @@ def compare(
     place = replace(run_place(out, data, cache, weights, stem_weights, None), pose=pose)
     ready = {name: ready_study(plan, out / name, place) for name, plan in plans.items()}
     results = {name: run_study(each, counted, lambda text: typer.echo(text, err=True)) for name, each in ready.items()}
-    typer.echo(as_table([result for each in results.values() for result in each]))
+    published = {one.name: one.published for plan in plans.values() for one in plan.variants if one.published}
+    typer.echo(as_table([result for each in results.values() for result in each], published))
     if json_file is not None:
         write_json(json_file, [{"study": name, **asdict(one)} for name, each in results.items() for one in each])
 

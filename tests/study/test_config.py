@@ -122,3 +122,12 @@ def test_a_study_leaves_out_variants_of_its_base(tmp_path: Path) -> None:
     assert {one.name for one in read_study("systems").variants} - {one.name for one in market.variants} == {
         "attributes"
     }
+
+
+def test_pairs_are_compared_again_by_snippet_similarity_alone(tmp_path: Path) -> None:
+    file = systems_study(tmp_path)
+    file.write_text(file.read_text().replace('name = "sta"', 'name = "sta"\nrescore = 2'))
+    with pytest.raises(BadConfig, match=r"sta compares vectors alone .* leave its `rescore` out"):
+        read_study(str(file))
+    rescored = {one.name for one in read_study("systems").variants if one.rescore}
+    assert rescored == {"snippet-pairs"}

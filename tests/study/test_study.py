@@ -3,10 +3,13 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from model.encoder import Encoder
+from model.evaluation.evaluate import Compared, rescore
 from model.study.results import Result
 from model.study.table import as_table
 from model.vills.config import VillsConfig
@@ -14,7 +17,7 @@ from model.vills.network import Vills
 from model.weights import load_weights
 from service.commands.main import main
 from tests.study.studies import a_study, ended, systems_study
-from tests.systems.tiny import draw_trunk
+from tests.systems.tiny import TINY, draw_trunk, toml
 from tests.training.drawn import draw_people
 
 
@@ -229,3 +232,46 @@ def test_a_pose_network_that_no_run_would_read_is_refused(tmp_path: Path, capsys
     assert ended(command) == 2
     assert "pose.tflite does not exist: give the path" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_paper_s_figures_stand_beside_in_a_column_of_their_own() -> None:
+    rows = [Result(name, 1, "market1501", "v2v", 70.0, 55.0, 900_000, 7.4) for name in ("a", "b")]
+    assert as_table(rows, {"b": "88.5 / 82.3"}).splitlines() == [
+        "| variant | market1501 v2v | parameters | ms a clip | paper, on MARS |",
+        "|---|---|---|---|---|",
+        "| a | 70.0 / 55.0 | 0.9 M | 7 |  |",
+        "| b | 70.0 / 55.0 | 0.9 M | 7 | 88.5 / 82.3 |",
+    ]
+
+
+@pytest.mark.timeout(300)
+def test_pairs_compared_again_are_a_variant_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again: list[int] = []
+
+    def spied(compared: Compared, encoder: Encoder, top: int, *, step: Callable[[int], None]) -> Compared:
+        again.append(top)
+        return rescore(compared, encoder, top, step=step)
+
+    monkeypatch.setattr("model.study.run.rescore", spied)
+    draw_people(tmp_path / "people")
+    file, trunk = tmp_path / "study.toml", ["--stem-weights", str(draw_trunk(tmp_path))]
+    (tmp_path / "run.toml").write_text(
+        'system = "snippet"\nsources = [{ data = "csv", share = 2 }]\nschedule = { steps = 1, warmup = 0 }\n'
+        f"settings = {toml(TINY['snippet'])}\n"
+    )
+    ways = [
+        f'[[variants]]\nname = "{name}"\n{more}system = [{{ config = "{tmp_path}/run.toml" }}]\n'
+        for name, more in (("plain", ""), ("pairs", 'rescore = 2\npublished = "81.2 / 69.4"\n'))
+    ]
+    head = 'tests = [{ data = "csv", protocols = ["i2i", "v2v"] }]\n'
+    file.write_text(head + "".join(ways))
+    told = tmp_path / "told.json"
+    command = ["compare", str(file), "--data", f"csv={tmp_path / 'people'}", *trunk, "--out", str(tmp_path / "out")]
+    assert ended([*command, "--json", str(told)]) == 0
+    assert again == [2, 2]  # i2i and v2v of the second one
+    assert {(row.variant, row.rescored) for row in told_in(told)} == {("plain", 0), ("pairs", 2)}
+    assert "| 81.2 / 69.4 |" in capsys.readouterr().out
+    file.write_text(head + ways[0] + ways[1].replace("rescore = 2", "rescore = 3"))
+    assert ended(command) == 2 and "another configuration than the study now has for pairs" in capsys.readouterr().err
