@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from model.data.records import Dataset, Track
 from model.encoder import Encoder, EncoderCard, Rescorer
@@ -26,6 +26,8 @@ from model.evaluation.rescore import rescored
 from model.evaluation.trained_on import persons_trained_on
 from model.sampling import Sampling
 
+Clips = Literal["sampled", "whole"]
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -41,6 +43,8 @@ class Evaluation:
     rescored: int = 0  # candidates of each query that were compared again
     split: int | None = None  # of a data set that has several; None: the first
     persons_trained_on: int = 0  # of those asked for, as `model.evaluation.trained_on` counts them
+    clips: Clips = "sampled"  # as the service cuts them, or each track whole
+    without_queries: bool = False  # whether the gallery was without them, where it holds them otherwise
 
     def to_json(self) -> dict[str, Any]:
         """Rates in per cent; thresholds are cosines."""
@@ -50,6 +54,8 @@ class Evaluation:
             "reranked": self.reranked,
             "rescored": self.rescored,
             "frames": self.frames,
+            "clips": self.clips,
+            "without_queries": self.without_queries,
             "data": self.data,
             "split": self.split,
             "persons_trained_on": self.persons_trained_on,

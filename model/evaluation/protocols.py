@@ -1,7 +1,7 @@
 """Who asks and who is asked: the four pairings of image and video that a data set allows."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -65,6 +65,21 @@ def probe_of(dataset: Dataset, protocol: Protocol) -> Probe:
             "both must hold somebody"
         )
     return probe
+
+
+def others_alone(dataset: Dataset) -> Dataset:
+    """The data set with a gallery that holds none of the queries' pictures, as some programs test on MARS.
+
+    Queries that lose their only right answer are left out when they are scored.
+
+    Raises:
+        EvaluationError: the gallery has none of them as it is.
+    """
+    asked = {picture.path for picture in dataset.query}
+    gallery = tuple(picture for picture in dataset.gallery if picture.path not in asked)
+    if len(gallery) == len(dataset.gallery):
+        raise EvaluationError(f"the gallery of {dataset.name} holds no queries: leave --without-queries out")
+    return replace(dataset, gallery=gallery)
 
 
 def ids_of(tracks: Sequence[Track]) -> Ids:

@@ -16,7 +16,7 @@ from service.commands.weights import DEFAULT, Weights, encoder_with
 if TYPE_CHECKING:
     from model.data.records import Dataset
     from model.encoder import Encoder
-    from model.evaluation.evaluate import Compared, Evaluation
+    from model.evaluation.evaluate import Clips, Compared, Evaluation
     from model.evaluation.frames import Frames
     from model.evaluation.metrics import ApKind
     from model.evaluation.protocols import Protocol
@@ -52,6 +52,13 @@ FramesOption = Annotated[
         help="Of each track: all frames in order; a single one, at the best of T places; all in an order drawn by lot."
     ),
 ]
+ClipsOption = Annotated[
+    Literal["sampled", "whole"],
+    typer.Option(help="Of a track: clips as the service cuts them; or all frames, as papers test (published systems)."),
+]
+WithoutQueries = Annotated[
+    bool, typer.Option("--without-queries", help="Leave the queries out of a gallery that holds them (mars).")
+]
 Pictures = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Draw ranked lists: queries spread over all, and the surest mistakes."),
@@ -74,10 +81,13 @@ def evaluate(
     frames: FramesOption = "all",
     rescore: Rescore = 0,
     split: Split = None,
+    clips: ClipsOption = "sampled",
+    without_queries: WithoutQueries = False,
 ) -> None:
     """Rank-k, mAP, mINP, and the open-set error rates with the threshold they suggest."""
     from model.data.build import load_dataset
     from model.evaluation.evaluate import judge
+    from model.evaluation.protocols import others_alone
     from model.evaluation.trained_on import persons_trained_on
 
     protocols = named_protocols(protocol, ("i2i",))
@@ -87,14 +97,18 @@ def evaluate(
     if rescore and (rerank or frames != "all"):
         raise UserError("--rescore ranks whole tracks in a way of its own: leave --rerank and --frames out")
     dataset = load_dataset(data, root, split)
-    encoder, compared = compared_with(dataset, protocols, weights, rerank=rerank, frames=frames, rescore=rescore)
+    asked_of = others_alone(dataset) if without_queries else dataset
+    encoder, compared = compared_with(
+        asked_of, protocols, weights, rerank=rerank, frames=frames, rescore=rescore, clips=clips
+    )
     trained = load_dataset(data, root) if split else dataset
     kind: ApKind = "trapezoid" if ap == "trapezoid" else "precision at hits"
     results = []
     for asked, one, folder in zip(protocols, compared, folders, strict=True):
         result = judge(one, data, asked, encoder.card, ap=kind, frames=frames)
         trained_on = persons_trained_on(encoder.card, trained, [one.probe])
-        results.append(replace(result, split=split, persons_trained_on=trained_on))
+        way = replace(result, clips=clips, without_queries=without_queries)
+        results.append(replace(way, split=split, persons_trained_on=trained_on))
         _show(results[-1])
         if folder is not None:
             draw_into(folder, one, _title(results[-1]))
@@ -154,13 +168,16 @@ def compared_with(
     rerank: bool,
     frames: "Frames" = "all",
     rescore: int = 0,
+    clips: "Clips" = "sampled",
 ) -> "tuple[Encoder, list[Compared]]":
     """Queries and gallery of each protocol, embedded while a bar shows how far it is. Of single frames, the best.
 
-    rescore: how many candidates of each query are compared again, pair by pair.
+    rescore: how many candidates of each query are compared again, pair by pair. clips: as the service cuts them, or
+    each track whole.
     """
     from model.evaluation.evaluate import best, compare, pictures_to_read, rescorer_of
     from model.evaluation.evaluate import rescore as again
+    from model.evaluation.features import show_whole
     from model.evaluation.frames import shown
     from model.evaluation.protocols import probe_of
 
@@ -169,6 +186,8 @@ def compared_with(
     encoder = encoder_with(weights, settings)
     if rescore:
         rescorer_of(encoder)
+    if clips == "whole":
+        show_whole(encoder)
     sampling = encoder.card.sampling
     ways = [shown(probe, frames, sampling.frames) for probe in asked]
     probes = [probe for each in ways for probe in each]
@@ -198,6 +217,8 @@ def _title(result: "Evaluation") -> str:
 def _ways(result: "Evaluation") -> str:
     ways = ", re-ranked" if result.reranked else ""
     ways += f", the first {result.rescored} compared again" if result.rescored else ""
+    ways += ", whole tracks" if result.clips == "whole" else ""
+    ways += ", gallery without queries" if result.without_queries else ""
     return ways + {"all": "", "single": ", best single frame", "shuffled": ", frames shuffled"}[result.frames]
 
 

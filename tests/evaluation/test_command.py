@@ -11,10 +11,13 @@ from PIL import Image
 
 from model.data import build, manifest
 from model.data.records import Dataset
+from model.systems.config import system_config
+from model.systems.encoder import drawn_system
 from model.weights import Origin, save_weights
 from service.commands.main import main
 from tests.model.onnx_bytes import mean_colour_network
 from tests.model.small import SMALL, small_network
+from tests.systems.tiny import TINY
 
 COLOURS = {"anna": (220, 30, 30), "ben": (30, 220, 30), "carl": (30, 30, 220), "dora": (200, 200, 20)}
 FEED = """
@@ -197,6 +200,7 @@ def test_weights_of_a_vills_network_name_their_encoder(drawn: Path, monkeypatch:
         ),
         (["--data", "csv", "--root", "{drawn}", "--json", "nowhere/out.json"], "the folder nowhere is not there"),
         (["--data", "csv", "--root", "{drawn}", "--json", "{drawn}"], "is a folder: name a file with --json"),
+        (["--data", "csv", "--root", "{drawn}", "--clips", "whole"], "are how published systems are tested in their"),
         (["--data", "csv", "--root", "{drawn}", "--pictures", "{drawn}/manifest.csv"], "is no folder: name another"),
     ],
 )
@@ -235,3 +239,18 @@ def test_the_best_single_frame_is_the_best_place(drawn: Path, network: Path) -> 
         draw(drawn / f"anna-{camera}-{frame}.png", COLOURS["ben"], seed=1)
     figures = run(drawn, "--protocol", "v2v", "--frames", "single", weights=f"onnx:{network}")
     assert figures["rank1"] == 100  # the middle frames
+
+
+def test_a_published_system_is_tested_as_its_paper_does(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whole tracks, one picture of each among the queries, and a gallery that holds them or does not."""
+    weights = drawn / "tkp.safetensors"
+    save_weights(weights, drawn_system(system_config("tkp", TINY["tkp"])), Origin(True, "CC0", "drawn"))
+    lines = (drawn / "manifest.csv").read_text().splitlines()
+    kept = [line + (",query" if ",1," in line else ",gallery") for line in lines[1:]]
+    (drawn / "manifest.csv").write_text("\n".join([lines[0] + ",split", *kept]))
+    figures = run(drawn, "--protocol", "i2v", "--clips", "whole", "--ap", "trapezoid", weights=str(weights))
+    assert (figures["clips"], figures["without_queries"], figures["queries"]) == ("whole", False, 4)
+    assert "i2v, tkp, whole tracks" in capsys.readouterr().out
+    options = ["--data", "csv", "--root", str(drawn), "--weights", str(weights)]
+    assert evaluate(*options, "--without-queries") == 2
+    assert "holds no queries: leave --without-queries out" in capsys.readouterr().err

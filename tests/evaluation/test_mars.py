@@ -1,6 +1,5 @@
 """The MARS protocol over the official lists, without the pictures: what is asked, and what is left out."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,9 @@ import pytest
 from model.data.mars import Tracklet, read_tracklets
 from model.data.records import Dataset, Picture
 from model.evaluation.answers import answers_of
+from model.evaluation.errors import EvaluationError
 from model.evaluation.metrics import rank
-from model.evaluation.protocols import Probe, Protocol, ids_of, probe_of
+from model.evaluation.protocols import Probe, Protocol, ids_of, others_alone, probe_of
 from tests.model.shared_files import shared_file
 
 
@@ -54,9 +54,10 @@ def test_the_official_gallery_holds_the_queries_and_every_query_has_an_answer(
 
 
 def test_without_the_queries_in_the_gallery_140_are_left_out(mars: Dataset) -> None:
-    asked = {picture.track for picture in mars.query}
-    rest = tuple(picture for picture in mars.gallery if picture.track not in asked)
-    probe = probe_of(replace(mars, gallery=rest), "v2v")
+    rest = others_alone(mars)
+    probe = probe_of(rest, "v2v")
     assert len(probe.gallery) == 9_330
     answers = answers_of(*vectors_of(probe), ids_of(probe.queries), ids_of(probe.gallery))
     assert answers.left_out == 140 and len(answers.counts) == 1_840
+    with pytest.raises(EvaluationError, match="holds no queries"):
+        others_alone(rest)
