@@ -1,0 +1,160 @@
+"""The papers' configurations, number by number, so that none drifts; and whole networks counted by hand.
+
+The numbers are those of papers and programs. Steps are epochs times batches of MARS: 8,298 tracks, 625 persons.
+"""
+
+import math
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+from model.systems.config import system_config
+from model.systems.cosam import Cosam, CosamConfig
+from model.systems.snippet import Snippet, SnippetConfig
+from model.systems.stmp import STMP, STMPConfig
+from model.systems.vrstc import ReIDNet, VRSTCConfig
+from model.training.config_files import checked, read_config
+from model.training.system_config import FOLDER, SystemRun
+from model.training.transfer_config import FOLDER as TRANSFERS
+
+TRACKS, PERSONS = 8_298, 625
+RESNET50 = 23_508_032  # without its classifier
+INCEPTION = 21_785_568  # without both of its classifiers
+
+# Optimiser, rate, decay; persons and tracks of each in a batch; T, height, width; epochs after which the rate falls to
+# a tenth, and all epochs; batches of an epoch.
+PUBLISHED: dict[str, tuple[Any, ...]] = {
+    "baseline": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (200, 400, 600), 800, 78),
+    "cosam": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (200, 400, 600), 800, 78),
+    "cosam-se": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (200, 400, 600), 800, 78),
+    "cosam-paper": ("adam", 1e-4, 0.0, 8, 4, 4, 256, 128, (15_000, 30_000, 45_000), 60_000, 1),
+    "gltr": ("sgd", 0.01, 5e-4, 10, 1, 16, 256, 128, (120, 240, 360), 400, TRACKS / 10),
+    "gltr-code": ("sgd", 0.01, 5e-4, 10, 1, 16, 256, 128, (120, 240, 360, 480), 500, TRACKS / 10),
+    "tkp": ("adam", 3e-4, 5e-4, 4, 4, 4, 256, 128, (60, 120), 150, TRACKS / 16),
+    "attributes": ("sgd", 0.05, 5e-4, 8, 4, 8, 256, 128, (40, 80), 100, TRACKS / 32),
+    "stmp": ("adam", 3e-4, 5e-4, 10, 2, 8, 299, 299, (450, 720), 900, PERSONS / 10),
+    "snippet": ("sgd", 1e-3, 5e-4, 8, 4, 8, 256, 128, (20,), 30, TRACKS / 32),
+}
+CLIPS = {"attributes": ("chunks", 1), "sta": ("chunks", 1), "tkp": ("window", 8)}
+FLIP = {"gltr": 0.0, "gltr-code": 0.0}
+SCALE = dict.fromkeys(("baseline", "cosam", "cosam-se", "cosam-paper"), (0.889, 1.0)) | {"attributes": (0.889, 0.889)}
+
+
+def run_of(name: str) -> SystemRun:
+    return checked(SystemRun, read_config(name, folder=FOLDER), name)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_run_has_the_published_numbers(name: str) -> None:
+    optimiser, lr, decay, persons, tracks, frames, height, width, falls, epochs, batches = PUBLISHED[name]
+    run, settings = run_of(name), run_of(name).network_config().settings
+    assert (run.schedule.optimiser, run.schedule.lr, run.schedule.weight_decay) == (optimiser, lr, decay)
+    assert ([source.share for source in run.sources], run.tracks) == ([persons], tracks)
+    assert (settings.frames, settings.height, settings.width) == (frames, height, width)
+    assert run.schedule.milestones == pytest.approx([each / epochs for each in falls], abs=1e-3)
+    assert run.schedule.steps == pytest.approx(epochs * batches, rel=0.01)
+    assert (run.schedule.warmup, run.schedule.average, run.schedule.clip) == (0, 0.0, 1e6)
+    assert (run.augment.flip, run.augment.scale) == (FLIP.get(name, 0.5), SCALE.get(name, (1.0, 1.0)))
+
+
+@pytest.mark.parametrize("name", [*PUBLISHED, "m3d", "sta"])
+def test_clips_are_cut_as_published(name: str) -> None:
+    run = run_of(name)
+    assert (run.clips.rule, run.clips.stride) == CLIPS.get(name, ("window", 1))
+
+
+@pytest.mark.parametrize("name", ["vrstc-base", "vrstc"])
+def test_vrstc_s_nets_have_the_published_numbers(name: str) -> None:
+    run, settings = run_of(name), run_of(name).network_config().settings
+    assert (run.schedule.optimiser, run.schedule.lr, run.schedule.weight_decay) == ("adam", 3e-4, 5e-4)
+    assert run.sources[0].share * run.tracks == 32
+    assert (settings.frames, settings.height, settings.width, settings.trunk) == (4, 256, 128, "resnet50")
+    assert run.schedule.milestones == pytest.approx([50 / 150, 100 / 150], abs=1e-3)
+
+
+def test_paper_and_program_stand_beside_each_other() -> None:
+    """What differs between the two forms, and nothing else."""
+    forms = {"cosam": ("residual", 2), "cosam-se": ("residual", 2), "cosam-paper": ("plain", 1)}
+    for name, ours in forms.items():
+        settings = run_of(name).network_config().settings
+        assert ours == (settings.channel, settings.summary_layers)
+    assert run_of("cosam-se").network_config().settings.trunk == "legacy_seresnet50"
+    gltr = {"gltr": ((1, 2, 4), False, "paper"), "gltr-code": ((1, 2, 3), True, "code")}
+    for name, form in gltr.items():
+        settings = run_of(name).network_config().settings
+        assert (settings.dilations, settings.raw_features, settings.attention) == form
+
+
+def test_the_docs_have_a_command_for_every_configuration() -> None:
+    """But for the small ones, which a study runs, and `attributes`, from which attribute transfer writes another."""
+    text = (Path(__file__).parents[2] / "docs" / "systems.md").read_text()
+    named = set(re.findall(r"--config ([a-z0-9-]+)(?![\w./-])", text))
+    shipped, transfers = (
+        {each.name.removesuffix(".toml") for each in (resources.files("model") / folder).iterdir()}
+        for folder in (FOLDER, TRANSFERS)
+    )
+    paper = {name for name in shipped if not name.endswith("-small")}
+    assert paper - {"attributes"} <= named <= shipped | transfers
+
+
+def test_what_papers_name_of_a_loss_is_the_default() -> None:
+    values = {
+        ("cosam", "margin"): 0.3,
+        ("cosam", "smoothing"): 0.1,
+        ("tkp", "margin"): 0.3,
+        ("tkp", "feature_weight"): 1.0,
+        ("tkp", "distance_weight"): 1.0,
+        ("tkp", "longest"): 32,
+        ("attributes", "sigma"): 0.5,
+        ("attributes", "middle"): 8 / 9,
+        ("stmp", "margin"): 0.4,
+        ("stmp", "classifier_dropout"): 0.5,
+        ("stmp", "classifier_slope"): 0.1,
+        ("snippet", "scale"): 30.0,
+        ("snippet", "momentum"): 0.5,
+        ("snippet", "negative_rate"): 3.0,
+        ("snippet", "nearest"): 0.2,
+        ("snippet", "stride"): 4,
+        ("gltr", "dropout"): 0.5,
+        ("gltr", "reduction"): 2,
+        ("sta", "bands"): 4,
+    }
+    for (name, setting), value in values.items():
+        assert math.isclose(getattr(system_config(name, {}).settings, setting), value), (name, setting)
+
+
+def counted(network: nn.Module) -> int:
+    return sum(each.numel() for each in network.parameters())
+
+
+def test_cosam_is_its_trunk_and_two_modules() -> None:
+    def module(channels: int) -> int:
+        reduce = (channels + 1) * 256 + 2 * 256
+        summary = (3 * 16 * 8 + 1) * 64 + 2 * 64 + 64 + 1
+        weigh = (channels + 1) * 256 + (256 + 1) * channels
+        return reduce + summary + weigh
+
+    assert counted(Cosam(CosamConfig())) == RESNET50 + module(1024) + module(2048)
+
+
+def test_vrstc_s_net_is_its_trunk_and_five_non_local_blocks() -> None:
+    # Four maps, theta's bias, the norm.
+    blocks = sum(4 * width * (width // 2) + width // 2 + 2 * width for width in (512, 512, 1024, 1024, 1024))
+    config = VRSTCConfig()
+    assert counted(ReIDNet(config, non_local=True)) == RESNET50 + blocks
+    assert counted(ReIDNet(config, non_local=False)) == RESNET50
+
+
+def test_stmp_is_its_trunk_the_refining_unit_and_the_video_head() -> None:
+    unit = (2 * 2048 + 1) * 256 + (64 + 1) * 128 + (128 + 1) * 64 + (256 + 1) * 2048
+    video = (2048 + 1) * 256 + 27 * 256 * 256
+    assert counted(STMP(STMPConfig())) == INCEPTION + unit + video
+
+
+def test_snippet_is_its_trunk_the_pooling_and_the_verifier() -> None:
+    pooling, verifier = 3 * (2048 * 128 + 2 * 128), 2 * 128 + (128 + 1) * 2
+    assert counted(Snippet(SnippetConfig())) == RESNET50 + pooling + verifier
