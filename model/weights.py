@@ -26,6 +26,7 @@ class Origin:
     licence: str
     training_data: str
     calibration: tuple[float, float] | None = None  # logistic (midpoint, slope) of scores
+    code: str | None = None  # version of the code that wrote them, where a run did
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def _header(config: NetworkConfig, origin: Origin) -> dict[str, str]:
         "licence": origin.licence,
         "training_data": origin.training_data,
         "calibration": json.dumps(origin.calibration),
-    }
+    } | ({} if origin.code is None else {"code": origin.code})
 
 
 def _save_whole(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
@@ -181,6 +182,7 @@ def _origin(header: Mapping[str, str], path: Path) -> Origin:
             licence=_entry(header, "licence", path),
             training_data=_entry(header, "training_data", path),
             calibration=None if calibration is None else (float(calibration[0]), float(calibration[1])),
+            code=header.get("code"),
         )
     except (ValueError, TypeError, LookupError) as error:
         raise WeightsMismatch(f"the header of the weights {path} is damaged ({error}): save them anew") from error

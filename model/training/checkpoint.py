@@ -18,12 +18,14 @@ OTHER_DATA = "is of a run on other data, or of another version: give the data it
 class Checkpoint:
     """Where a run stands: `step` steps are done. `config` is the resolved configuration, as JSON.
 
-    data: tells the pictures it learns from, and what is said of them, from all others.
+    data: tells the pictures it learns from, and what is said of them, from all others. processes: how many train
+    together, which decides what is in a batch.
     """
 
     step: int
     config: str
     data: str
+    processes: int
     module: dict[str, Any]
     optimiser: dict[str, Any]
 
@@ -53,11 +55,12 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / FILE).exists()
 
 
-def load_checkpoint(folder: Path, config: str, data: str) -> Checkpoint | None:
+def load_checkpoint(folder: Path, config: str, data: str, processes: int = 1) -> Checkpoint | None:
     """The checkpoint in the run's folder; None where there is none yet.
 
     Raises:
-        BadCheckpoint: it cannot be read, or is of a run with another configuration or on other data.
+        BadCheckpoint: it cannot be read, or is of a run with another configuration, on other data, or of another number
+            of processes.
     """
     path = folder / FILE
     if not has_checkpoint(folder):
@@ -66,7 +69,7 @@ def load_checkpoint(folder: Path, config: str, data: str) -> Checkpoint | None:
         found = Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, TypeError, ValueError, LookupError, EOFError, pickle.UnpicklingError) as error:
         # What torch says of a damaged file is long, and advises to load it unsafely.
-        why = error.strerror if isinstance(error, OSError) else "damaged, or no checkpoint"
+        why = error.strerror if isinstance(error, OSError) else "damaged, or of another version"
         raise BadCheckpoint(f"the checkpoint {path} cannot be read ({why}): remove it to begin the run anew") from error
     if found.config != config:
         raise BadCheckpoint(
@@ -75,4 +78,13 @@ def load_checkpoint(folder: Path, config: str, data: str) -> Checkpoint | None:
         )
     if found.data != data:
         raise BadCheckpoint(f"the checkpoint {path} {OTHER_DATA}")
+    if found.processes != processes:
+        raise BadCheckpoint(
+            f"the checkpoint {path} is of a run of {_counted(found.processes)}, and {_counted(processes)} would go on "
+            f"with other batches: start {found.processes} (torchrun --nproc-per-node), or give another --out folder"
+        )
     return found
+
+
+def _counted(processes: int) -> str:
+    return "1 process" if processes == 1 else f"{processes} processes"

@@ -70,6 +70,18 @@ def spread(module: nn.Module, device: str, *, sharded: bool) -> nn.Module:
     return DistributedDataParallel(module, find_unused_parameters=True)
 
 
+def first_says(choice: bool, device: str) -> bool:
+    """What rank 0 chooses, for all. Every process has to call it.
+
+    Clocks differ: of processes that chose by their own, one would wait for the others where they are not.
+    """
+    if world_size() == 1:
+        return choice
+    said = torch.tensor([choice], dtype=torch.uint8, device=device)
+    dist.broadcast(said, src=0)
+    return bool(said.item())
+
+
 def wait_for_all() -> None:
     """Return when every process is here."""
     if dist.is_initialized():

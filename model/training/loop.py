@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from model.training.checkpoint import OTHER_DATA, Checkpoint, load_checkpoint, save_checkpoint
-from model.training.distributed import rank, spread, wait_for_all
+from model.training.distributed import first_says, rank, spread, wait_for_all, world_size
 from model.training.errors import BadCheckpoint, Diverged
 from model.training.record import append_metrics, forget_metrics_from, write_provenance
 from model.training.schedules import warmup_cosine, warmup_steps
@@ -41,7 +41,7 @@ class LoopPlan:
     compile: bool = False  # the transformer blocks
     clip: float = 5.0  # gradients' norm at most
     log_every: int = 20
-    save_every_s: float = 300.0
+    save_every_s: float = 300.0  # what a killed run does again, at most; 0: after every step
     stop_after: int | None = None  # steps after which to stop as if killed, checkpoint written
 
 
@@ -74,8 +74,9 @@ def train(task: Task, plan: LoopPlan, folder: Path, config: str, tell: Callable[
                 if rank() == 0:
                     append_metrics(folder, {"step": done, **means})
                 tell(done, f"loss {means['loss']:.3f}")
-            if done == last or time.monotonic() - saved_at > plan.save_every_s:
-                _save(task, optimiser, folder, Checkpoint(done, config, plan.data, {}, {}))
+            due = time.monotonic() - saved_at >= plan.save_every_s
+            if done == last or first_says(due, plan.device):
+                _save(task, optimiser, folder, Checkpoint(done, config, plan.data, world_size(), {}, {}))
                 saved_at = time.monotonic()
     return last
 
@@ -87,10 +88,10 @@ def compile_blocks(module: nn.Module) -> None:
 
 
 def _resume(task: Task, optimiser: Optimizer, plan: LoopPlan, folder: Path, config: str) -> int:
-    checkpoint = load_checkpoint(folder, config, plan.data)
+    checkpoint = load_checkpoint(folder, config, plan.data, world_size())
     if checkpoint is None:
         if rank() == 0:
-            write_provenance(folder, config)
+            write_provenance(folder, config, 0)
             forget_metrics_from(folder, 0)
         return 0
     try:
@@ -98,6 +99,7 @@ def _resume(task: Task, optimiser: Optimizer, plan: LoopPlan, folder: Path, conf
     except (RuntimeError, ValueError, LookupError) as error:
         raise BadCheckpoint(f"the checkpoint in {folder} {OTHER_DATA}") from error
     if rank() == 0:
+        write_provenance(folder, config, checkpoint.step)
         forget_metrics_from(folder, checkpoint.step + 1)
         logger.info("%s: resumed from step %d", folder, checkpoint.step)
     return checkpoint.step

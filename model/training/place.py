@@ -36,6 +36,7 @@ class RunPlace:
     device: str = "cpu"
     threads: int = 1
     stop_after: int | None = None
+    save_every_s: float = 300.0
 
 
 @contextmanager
@@ -96,6 +97,7 @@ def loop_plan(schedule: Schedule, seed: int, place: RunPlace, data: str) -> Loop
         device=place.device,
         data=data,
         stop_after=place.stop_after,
+        save_every_s=place.save_every_s,
     )
 
 

@@ -4,16 +4,19 @@ import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 METRICS = "metrics.jsonl"
 CONFIG = "config.json"
 
 
-def write_provenance(folder: Path, config: str) -> None:
-    """The resolved configuration and the version of the code, readable, beside the weights."""
+def write_provenance(folder: Path, config: str, step: int) -> None:
+    """The resolved configuration, readable, beside the weights, and each version of the code that the run began or went
+    on with, by the step it did so at: `step`, now."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"config": json.loads(config), "code": code_version()}, indent=2, sort_keys=True)
-    (folder / CONFIG).write_text(text + "\n")
+    versions = [*(_versions(folder) if step else []), {"step": step, "version": code_version()}]
+    text = json.dumps({"config": json.loads(config), "code": versions}, indent=2, sort_keys=True)
+    _replace(folder / CONFIG, text + "\n")
 
 
 def code_version() -> str:
@@ -39,8 +42,21 @@ def forget_metrics_from(folder: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [line for line in path.read_text().splitlines() if _step_of(line) < step]
+    _replace(path, "".join(f"{line}\n" for line in kept))
+
+
+def _versions(folder: Path) -> list[Any]:
+    """What was written before; nothing where that is gone."""
+    try:
+        return list(json.loads((folder / CONFIG).read_text())["code"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whole or not at all: a run may be killed at any time."""
     beside = path.with_suffix(".part")
-    beside.write_text("".join(f"{line}\n" for line in kept))
+    beside.write_text(text)
     beside.replace(path)
 
 

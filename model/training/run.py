@@ -1,6 +1,7 @@
 """A run from configuration to weights: data, teacher, network and task put together."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from model.training.loop import train
 from model.training.origin import AnyRun, begins_with, kept_origin
 from model.training.place import Progress, RunPlace, data_digest, dataset_of, loop_plan, packed, ready, told
 from model.training.pretrain import PretrainData, PretrainTask
+from model.training.record import code_version
 from model.training.sharding import whole_network
 from model.training.start import network_config, starting_network
 from model.training.system_config import SystemRun
@@ -131,7 +133,7 @@ def _trained(task: NetworkTask, config: AnyRun, data: str, place: RunPlace, prog
         return None
     kept = whole_network(task.kept)
     if rank() == 0:
-        save_weights(place.out / WEIGHTS, kept, origin, half=True)
+        save_weights(place.out / WEIGHTS, kept, replace(origin, code=code_version()), half=True)
     return place.out / WEIGHTS
 
 

@@ -45,7 +45,7 @@ def compare(
     plans = {name: read_study(study) for name, study in zip(names, studies, strict=True)}
     _check_overlap(plans)
     _check_pose(plans, pose)
-    place = replace(run_place(out, data, cache, weights, stem_weights, None), pose=pose)
+    place = replace(run_place(out, data, cache, weights, stem_weights), pose=pose)
     ready = {name: ready_study(plan, out / name, place) for name, plan in plans.items()}
     results = {name: run_study(each, counted, lambda text: typer.echo(text, err=True)) for name, each in ready.items()}
     published = {one.name: one.published for plan in plans.values() for one in plan.variants if one.published}

@@ -40,6 +40,9 @@ StemWeights = Annotated[
 ]
 Pose = Annotated[Path | None, typer.Option(help="pose_landmark_full.tflite, for regions from body keypoints.")]
 StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, to go on later.")]
+SaveEvery = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Between checkpoints: what a killed run does again, at most.")
+]
 
 
 @app.command()
@@ -52,6 +55,7 @@ def finetune(
     weights: Weights = None,
     stem_weights: StemWeights = None,
     stop_after: StopAfter = None,
+    save_every: SaveEvery = 300.0,
 ) -> None:
     """Supervised: identities, triplets over images and clips, distillation."""
     from model.training.config import FinetuneConfig
@@ -60,7 +64,7 @@ def finetune(
     from service.commands.progress import counted
 
     values = checked(FinetuneConfig, read_config(config, _changes(change)), config)
-    _say(run(values, run_place(out, data, cache, weights, stem_weights, stop_after), counted), out)
+    _say(run(values, run_place(out, data, cache, weights, stem_weights, stop_after, save_every), counted), out)
 
 
 @app.command()
@@ -73,6 +77,7 @@ def system(
     weights: Weights = None,
     stem_weights: StemWeights = None,
     stop_after: StopAfter = None,
+    save_every: SaveEvery = 300.0,
 ) -> None:
     """A published system by its paper's own losses: cosam, gltr, tkp and others."""
     from model.training.config_files import checked, read_config
@@ -81,7 +86,7 @@ def system(
     from service.commands.progress import counted
 
     values = checked(SystemRun, read_config(config, _changes(change), folder=FOLDER), config)
-    _say(train_system(values, run_place(out, data, cache, weights, stem_weights, stop_after), counted), out)
+    _say(train_system(values, run_place(out, data, cache, weights, stem_weights, stop_after, save_every), counted), out)
 
 
 @app.command()
@@ -93,6 +98,7 @@ def transfer(
     cache: Cache = None,
     stem_weights: StemWeights = None,
     stop_after: StopAfter = None,
+    save_every: SaveEvery = 300.0,
 ) -> None:
     """Attributes of one data set learnt for the persons of another: writes a manifest to train `attributes` on."""
     from model.training.config_files import checked, read_config
@@ -101,7 +107,7 @@ def transfer(
     from service.commands.progress import counted
 
     values = checked(TransferRun, read_config(config, _changes(change), folder=FOLDER), config)
-    written = run(values, run_place(out, data, cache, None, stem_weights, stop_after), counted)
+    written = run(values, run_place(out, data, cache, None, stem_weights, stop_after, save_every), counted)
     _say(written, out, "attributes")
 
 
@@ -115,6 +121,7 @@ def pretrain(
     weights: Weights = None,
     stem_weights: StemWeights = None,
     stop_after: StopAfter = None,
+    save_every: SaveEvery = 300.0,
     pose: Pose = None,
 ) -> None:
     """Self-supervised: pictures and clips, masked patches, regions, one space for both kinds."""
@@ -129,7 +136,7 @@ def pretrain(
             f"nothing would read --pose {pose}, for the regions come from the teacher's own tokens: "
             "leave it out, or --set 'regions.proposer=\"pose\"'"
         )
-    place = replace(run_place(out, data, cache, weights, stem_weights, stop_after), pose=pose)
+    place = replace(run_place(out, data, cache, weights, stem_weights, stop_after, save_every), pose=pose)
     _say(run(values, place, counted), out)
 
 
@@ -138,7 +145,13 @@ def _say(written: Path | None, out: Path, what: str = "weights") -> None:
 
 
 def run_place(
-    out: Path, data: list[str], cache: Path | None, weights: Path | None, stem: Path | None, stop_after: int | None
+    out: Path,
+    data: list[str],
+    cache: Path | None,
+    weights: Path | None,
+    stem: Path | None,
+    stop_after: int | None = None,
+    save_every_s: float = 300.0,
 ) -> "RunPlace":
     import os
 
@@ -159,6 +172,7 @@ def run_place(
         device=pick_device(settings.device).type,
         threads=settings.threads or len(os.sched_getaffinity(0)),
         stop_after=stop_after,
+        save_every_s=save_every_s,
     )
 
 

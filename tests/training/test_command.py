@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -49,21 +52,25 @@ EARLY = ("--set", "early.step=1", "--set", "early.share=0.5")
 SMALL_VIT = ("--set", 'network.encoder="vills-tiny"', "--set", "network.channels=48", "--set", "network.depth=2")
 
 
+def command(drawn: Path, kind: str, config: str, out: str) -> list[str]:
+    """`config` is a file of the folder, or a name that comes with the product."""
+    named = str(drawn / config) if config.endswith(".toml") else config
+    return ["train", kind, "--config", named, "--data", f"csv={drawn / 'people'}", "--out", str(drawn / out)]
+
+
 def train(drawn: Path, kind: str, config: str, out: str, *more: str) -> None:
-    options = ["--config", str(drawn / config), "--data", f"csv={drawn / 'people'}", "--out", str(drawn / out)]
     with pytest.raises(SystemExit) as ended:
-        main(["train", kind, *options, *more])
+        main([*command(drawn, kind, config, out), *more])
     assert ended.value.code == 0
 
 
 def train_on_two(
-    drawn: Path, out: str, *more: str, kind: str = "finetune", config: str = "", device: str = "cpu"
+    drawn: Path, out: str, *more: str, kind: str = "finetune", config: str = "tiny.toml", device: str = "cpu"
 ) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module"]
-    named = config or str(drawn / "tiny.toml")
-    options = ["--config", named, "--data", f"csv={drawn / 'people'}", "--out", str(drawn / out)]
+    starter = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module", "service.commands.main"]
+    options = [*command(drawn, kind, config, out), *more]
     surroundings = os.environ | {"VILLS_DEVICE": device}
-    subprocess.run([*command, "service.commands.main", "train", kind, *options, *more], check=True, env=surroundings)
+    subprocess.run([sys.executable, "-m", *starter, *options], check=True, env=surroundings)
 
 
 @pytest.fixture
@@ -104,7 +111,9 @@ def test_pre_trained_then_fine_tuned_weights_are_served(
     clips = np.random.default_rng(0).integers(0, 256, (2, 3, 128, 64, 3), np.uint8)
     assert np.isfinite(encoder.encode(clips, np.ones((2, 3), np.bool_))).all()
     told = json.loads((drawn / "second" / "config.json").read_text())
-    assert told["config"]["schedule"]["steps"] == 3 and told["code"]
+    assert told["config"]["schedule"]["steps"] == 3
+    written = load_weights(drawn / "second" / "weights.safetensors").origin
+    assert [{"step": 0, "version": written.code}] == told["code"] and written.code
     steps = [json.loads(line)["step"] for line in (drawn / "first" / "metrics.jsonl").read_text().splitlines()]
     assert steps == [2, 3]
 
@@ -212,18 +221,42 @@ def test_a_single_picture_is_nothing_to_learn_from(drawn: Path, capsys: pytest.C
 
 
 @pytest.mark.timeout(300)
-def test_processes_train_one_network_as_copies_or_as_shards(drawn: Path) -> None:
+def test_processes_train_one_network_as_copies_or_as_shards(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A sharded run is stopped and gone on with, and ends where the one of copies ends. Of both some early weights are
     kept: those of shards could not be mixed, for they could not be copied."""
     train(drawn, "finetune", "tiny.toml", "alone", *SMALL_VIT, *EARLY)
     train_on_two(drawn, "copies", *SMALL_VIT, *EARLY)
     train_on_two(drawn, "shards", *SMALL_VIT, *EARLY, *SHARDED, "--stop-after", "2")
+    with pytest.raises(SystemExit):
+        main([*command(drawn, "finetune", "tiny.toml", "shards"), *SMALL_VIT, *EARLY, *SHARDED])
+    assert "of 2 processes, and 1 process would go on with other batches" in capsys.readouterr().err
     train_on_two(drawn, "shards", *SMALL_VIT, *EARLY, *SHARDED)
     copies, shards, one = (load_weights(drawn / run / "weights.safetensors") for run in ("copies", "shards", "alone"))
     assert copies.config == shards.config == one.config
     name = "fuse.weight"
     assert not torch.equal(copies.tensors[name], one.tensors[name]), "two processes see twice as many pictures"
     torch.testing.assert_close(shards.tensors[name], copies.tensors[name], rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_that_is_killed_picks_up_where_it_was(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By a signal that nothing can answer, at a time that nobody chose."""
+    long = (*SMALL_VIT, "--set", "schedule.steps=60")
+    train(drawn, "finetune", "tiny.toml", "whole", *long)
+    options = [*command(drawn, "finetune", "tiny.toml", "killed"), *long, "--save-every", "0"]
+    run = subprocess.Popen([sys.executable, "-m", "service.commands.main", *options])
+    while run.poll() is None and not (drawn / "killed" / "checkpoint.pt").exists():
+        time.sleep(0.05)
+    run.kill()
+    assert run.wait() == -signal.SIGKILL
+    assert not (drawn / "killed" / "weights.safetensors").exists()
+    train(drawn, "finetune", "tiny.toml", "killed", *long)
+    assert re.search(r"killed: resumed from step [1-9]", capsys.readouterr().err)
+    whole, killed = (load_weights(drawn / out / "weights.safetensors").tensors for out in ("whole", "killed"))
+    assert whole.keys() == killed.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, killed[name]), name
 
 
 @pytest.mark.slow

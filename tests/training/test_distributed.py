@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from torch.multiprocessing.spawn import spawn
 
+from model.training.distributed import first_says
 from model.training.errors import BadConfig
 from model.training.place import RunPlace, ready
 
@@ -57,3 +59,21 @@ def test_more_processes_than_devices_are_refused(
 def test_a_run_alone_keeps_its_device(tmp_path: Path) -> None:
     with ready(place(tmp_path, "cuda")) as own:
         assert own.device == "cuda"
+
+
+def say(rank: int, meeting: str) -> None:
+    """One of two processes; both choose, each something else."""
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    try:
+        assert first_says(rank == 0, "cpu") is True
+        assert first_says(rank == 1, "cpu") is False
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_the_first_process_chooses_for_all(tmp_path: Path) -> None:
+    """Each looked at its own clock for whether a checkpoint was due."""
+    spawn(say, (str(tmp_path / "meeting"),), nprocs=2)  # type: ignore[no-untyped-call]
+    assert first_says(True, "cpu") and not first_says(False, "cpu")

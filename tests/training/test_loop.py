@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from model.training import record
 from model.training.checkpoint import FILE, load_checkpoint, save_checkpoint
 from model.training.errors import BadCheckpoint, Diverged, FolderUnusable
 from model.training.loop import LoopPlan, train
-from model.training.record import METRICS
+from model.training.record import CONFIG, METRICS
 from model.vills.network import Vills
 from tests.model.small import small_network
 from tests.training.crowd import finetune_config, finetune_task, pretrain_config, pretrain_task
@@ -63,6 +64,36 @@ def test_a_killed_run_does_its_last_steps_again_and_counts_them_once(tmp_path: P
     assert (tmp_path / METRICS).read_text() == before
 
 
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_run_killed_between_checkpoints_ends_as_one_that_was_not(kind: str, tmp_path: Path) -> None:
+    """It dies in its fifth step, of which nothing is kept, and goes on from the fourth."""
+    whole = state_after(TASKS[kind], PLAN, tmp_path / "whole", 1)
+    task, often = TASKS[kind](), replace(PLAN, save_every_s=0.0)
+    drawn = task.batch
+
+    def dying(step: int, micro: int, device: str) -> Mapping[str, Tensor]:
+        if step == 4:
+            raise KeyboardInterrupt
+        batch: Mapping[str, Tensor] = drawn(step, micro, device)
+        return batch
+
+    task.batch = dying
+    with pytest.raises(KeyboardInterrupt):
+        train(task, often, tmp_path / "killed", "{}", silent)
+    left = load_checkpoint(tmp_path / "killed", "{}", "")
+    assert left is not None and left.step == 4
+    gone_on = state_after(TASKS[kind], often, tmp_path / "killed", 1)
+    assert whole.keys() == gone_on.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, gone_on[name]), name
+
+
+def test_between_checkpoints_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(Diverged):
+        train(Line([1.0] * 4 + [float("nan")]), replace(PLAN, steps=3), tmp_path, "{}", silent)
+    assert not (tmp_path / FILE).exists()
+
+
 def test_a_half_written_checkpoint_is_never_loaded(tmp_path: Path) -> None:
     train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
     whole = (tmp_path / FILE).read_bytes()
@@ -100,6 +131,16 @@ def test_a_checkpoint_of_a_run_on_other_data_is_refused(tmp_path: Path) -> None:
         train(TASKS["finetune"](), replace(PLAN, data="those"), tmp_path, "{}", silent)
 
 
+def test_a_checkpoint_of_a_run_of_more_processes_is_refused(tmp_path: Path) -> None:
+    """It went on in silence, with batches that the run had seen or would never have drawn."""
+    train(TASKS["finetune"](), replace(PLAN, stop_after=1), tmp_path, "{}", silent)
+    checkpoint = load_checkpoint(tmp_path, "{}", "")
+    assert checkpoint is not None and checkpoint.processes == 1
+    save_checkpoint(tmp_path, replace(checkpoint, processes=2))
+    with pytest.raises(BadCheckpoint, match=r"of 2 processes, and 1 process would go on.*start 2 \(torchrun"):
+        train(TASKS["finetune"](), PLAN, tmp_path, "{}", silent)
+
+
 def test_a_checkpoint_that_does_not_fit_the_network_is_refused(tmp_path: Path) -> None:
     train(TASKS["finetune"](), replace(PLAN, stop_after=1), tmp_path, "{}", silent)
     checkpoint = load_checkpoint(tmp_path, "{}", "")
@@ -115,6 +156,19 @@ def test_a_resumed_run_says_from_which_step(tmp_path: Path, caplog: pytest.LogCa
     for _ in range(2):
         train(Line([1.0] * 4), replace(PLAN, steps=2, stop_after=1), tmp_path, "{}", silent)
     assert caplog.messages == [f"{tmp_path}: resumed from step 1"]
+
+
+def test_a_run_tells_every_version_of_the_code_it_went_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It told the one it began with, whatever came after."""
+    for version in ("first", "second", "third"):
+        monkeypatch.setattr(record, "code_version", lambda version=version: version)
+        train(Line([1.0] * 6), replace(PLAN, steps=3, stop_after=1), tmp_path, '{"seed": 1}', silent)
+    told = json.loads((tmp_path / CONFIG).read_text())
+    steps = [{"step": 0, "version": "first"}, {"step": 1, "version": "second"}, {"step": 2, "version": "third"}]
+    assert told == {"config": {"seed": 1}, "code": steps}
+    (tmp_path / FILE).unlink()
+    train(Line([1.0] * 6), replace(PLAN, steps=3, stop_after=1), tmp_path, '{"seed": 1}', silent)
+    assert json.loads((tmp_path / CONFIG).read_text())["code"] == [{"step": 0, "version": "third"}]
 
 
 def test_figures_of_a_run_killed_before_its_first_checkpoint_are_forgotten(tmp_path: Path) -> None:
