@@ -18,7 +18,7 @@ Vary = Annotated[
 
 
 def walkers(
-    out: Out, people: People = 200, test_people: TestPeople = 40, seed: Seed = 1, vary: Vary = "clothes"
+    out: Out, people: People = 200, test_people: TestPeople = 100, seed: Seed = 1, vary: Vary = "clothes"
 ) -> None:
     """Draw walkers before two cameras, 16 dense frames a track, for `--data csv=DIR`: to train, query and gallery."""
     from service.commands.progress import progress

@@ -12,12 +12,14 @@ from model.data.build import load_dataset
 from model.data.records import Dataset
 from model.data.tracks import tracks_of
 from service.commands.main import main
-from service.demo.film import walker
+from service.demo.film import Take, walker
 from service.demo.people import Bag, Beat
+from service.demo.scene import HEIGHT, WIDTH
 from service.demo.skeleton import walking
+from service.demo.walkers import draw
 from service.demo.walkers.cast import BEATS, STRIDES, attributes, cast, restarted
 from service.demo.walkers.draw import FRAMES, Plan, draw_walkers
-from service.demo.walkers.spoil import BAND_HEIGHT, band_rows, faults, spoil
+from service.demo.walkers.spoil import BAND_HEIGHT, FAULTS, band_rows, faults, spoil
 
 PLAN = Plan(people=1, test_people=1, seed=3, vary="gait")
 CLOTHES = replace(PLAN, vary="clothes")
@@ -42,6 +44,19 @@ def pixels(folder: Path) -> np.ndarray:
     return np.stack([np.asarray(Image.open(folder / row["path"])) for row in rows(folder)])
 
 
+def takes_of(plan: Plan, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Take]:
+    """Write a data set of black frames; what would have been drawn."""
+    takes: list[Take] = []
+
+    def black(shot: Take, numbers: range) -> list[np.ndarray]:
+        takes.append(shot)
+        return [np.zeros((HEIGHT, WIDTH, 3), np.uint8) for _ in numbers]
+
+    monkeypatch.setattr(draw, "frames", black)
+    draw_walkers(folder, plan)
+    return takes
+
+
 def read(folder: Path) -> Dataset:
     return load_dataset("csv", folder)
 
@@ -61,7 +76,8 @@ def test_the_loader_reads_tracks_of_disjoint_people(vary: str, request: pytest.F
         {picture.person for picture in part} for part in (dataset.train, dataset.query, dataset.gallery)
     )
     assert len(trained) == 1 and asking == asked and len(asked) == 1 and not trained & asked
-    for part, tracks in ((dataset.train, 4), (dataset.query, 2), (dataset.gallery, 2)):
+    queries = 2 if vary == "gait" else 4
+    for part, tracks in ((dataset.train, 4), (dataset.query, queries), (dataset.gallery, 2)):
         found = tracks_of(part)
         assert len(found) == tracks and {len(track.paths) for track in found} == {FRAMES}
         assert {track.camera for track in found} == {1, 2}
@@ -130,13 +146,45 @@ def test_the_manifest_tells_what_is_known_of_a_person(alike: Path, different: Pa
     assert told["top_colour"] == "#" + bytes(person.outfit.top).hex() and told["height"] == f"{person.build.height:.2f}"
 
 
-def test_faults_are_a_band_over_half_of_the_frames_or_three_frames_in_eight() -> None:
-    kinds = [faults(16, np.random.default_rng(seed)) for seed in range(60)]
-    counts = {fault: [kind.count(fault) for kind in kinds if fault in kind] for fault in ("band", "spoiled")}
-    assert set(counts["band"]) == {8} and set(counts["spoiled"]) == {6}
-    assert all(8 < len(found) < 35 for found in counts.values())
-    band = next(kind for kind in kinds if "band" in kind)
-    assert "".join("x" if fault else " " for fault in band).strip() == "x" * 8  # in one run
+def test_faults_leave_most_of_the_frames_as_they_are() -> None:
+    for seed in range(30):
+        band, spoiled = (faults(kind, 16, np.random.default_rng(seed)) for kind in FAULTS[1:])
+        assert set(band) == {"", "band"} and set(spoiled) == {"", "spoiled"}
+        assert spoiled.count("spoiled") == 6
+        # Most frames of a clip are as most frames of the track, wherever it begins.
+        assert {band[first : first + 8].count("band") for first in range(9)} == {3}
+        runs = "".join("x" if fault else " " for fault in band * 2).split()
+        assert runs.count("xxx") >= 2 and set(map(len, runs[1:-1])) == {3}  # in a row
+    assert len({tuple(faults("band", 16, np.random.default_rng(seed))) for seed in range(60)}) == 8
+    assert set(faults("", 16, np.random.default_rng(0))) == {""}
+
+
+def test_a_third_of_the_queries_has_each_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 100 people to be tested, the default, these are 133 or 134 queries each."""
+    takes_of(Plan(20, 7, seed=3, vary="clothes"), tmp_path, monkeypatch)
+    kinds: dict[str, dict[str, str]] = {"train": {}, "query": {}, "gallery": {}}
+    for row in rows(tmp_path):
+        track = kinds[row["split"]]
+        track[row["track_id"]] = max(track.get(row["track_id"], ""), row["fault"])
+    asked = list(kinds["query"].values())
+    assert sorted(asked.count(kind) for kind in FAULTS) == [9, 9, 10]
+    trained = list(kinds["train"].values())
+    assert len(trained) == 80 and all(15 < trained.count(kind) < 40 for kind in FAULTS)
+
+
+def test_who_passes_in_front_is_of_the_same_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(12, 6, seed=3, vary="clothes")
+    takes = takes_of(plan, tmp_path, monkeypatch)
+    assert len(takes) == plan.tracks == 12 * 4 + 6 * 6
+    number = {person.name: place for place, person in enumerate(cast(18, 3, "clothes"))}
+    pairs = [(number[shot.walker.person.name], number[shot.passer.person.name]) for shot in takes if shot.passer]
+    for trained in (True, False):
+        chosen = [(walker, passer) for walker, passer in pairs if plan.trains(walker) is trained]
+        assert len({passer for _, passer in chosen}) > 2
+        assert all(plan.trains(passer) is trained and passer != walker for walker, passer in chosen)
+    assert sum(shot.post_px is not None for shot in takes) > 8
+    alone = takes_of(replace(plan, vary="gait"), tmp_path / "gait", monkeypatch)
+    assert all(shot.passer is None and shot.post_px is None for shot in alone)
 
 
 def test_a_band_hides_its_rows_and_a_spoiled_frame_nearly_everything() -> None:

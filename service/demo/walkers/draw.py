@@ -12,12 +12,11 @@ from service.demo.film import Pixels, Take, Walker, frames, take, walker
 from service.demo.samples import MANIFEST, nothing
 from service.demo.scene import CAMERAS, HEIGHT, Camera, background
 from service.demo.walkers.cast import Vary, attributes, cast, restarted
-from service.demo.walkers.spoil import Fault, band_rows, faults, spoil
+from service.demo.walkers.spoil import FAULTS, Fault, band_rows, faults, spoil
 
 FRAMES = 16  # of a track
 EVERY = 3  # of the film's frames: 8.3 a second, so that a track lasts two seconds
 SHRINK = 2  # crops are half as high and wide as the demo's: 128 x 64 pixels
-TRACKS = 2  # of a person before a camera
 COLUMNS = ("path", "person_id", "camera_id", "track_id", "frame", "split", "fault")
 # Both from ahead, one from either side, so that no arm hides behind the body.
 MOTION_YAWS = ((0.3, 0.65), (-0.75, -0.4))
@@ -34,7 +33,18 @@ class Plan:
 
     @property
     def tracks(self) -> int:
-        return (self.people + self.test_people) * len(CAMERAS) * TRACKS
+        return len(CAMERAS) * sum(len(self.splits(number)) for number in range(self.people + self.test_people))
+
+    def trains(self, number: int) -> bool:
+        """Whether the walker is to train on."""
+        return number < self.people
+
+    def splits(self, number: int) -> Sequence[str]:
+        """What each pass of the walker before a camera is for."""
+        if self.trains(number):
+            return ("train", "train")
+        # Faults part the queries into three, and each part has to be large enough to tell variants apart.
+        return ("query", "gallery") if self.vary == "gait" else ("query", "gallery", "query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,8 @@ class Pass:
 
     place: int  # of the camera
     number: int  # of the walker
-    turn: int  # of TRACKS
+    turn: int
+    split: str
 
     def track(self, person: str, camera: str) -> str:
         return f"{person}-{camera}-{self.turn + 1}"
@@ -54,9 +65,12 @@ def draw_walkers(folder: Path, plan: Plan, *, step: Callable[[], None] = nothing
 
     Every person passes each of two cameras twice, at another pace of the picture, from another angle, in another light
     and from another moment of the gait on: 16 frames of 128 x 64 pixels, 8.3 a second. Of test people the first pass
-    is a query and the second in the gallery. Where people differ in all they wear, some passes have somebody or a post
-    in front, and some have faults (the column `fault`, a frame): a blanked band, or spoiled frames. Where they differ
-    in gait alone nothing hides them. Further columns say what is known of the person.
+    is a query and the second in the gallery. Further columns say what is known of the person.
+
+    Where people differ in all they wear, some passes have somebody of the same split or a post in front, and a third of
+    them has a band blanked in three frames of eight, another third as many spoiled frames (the column `fault`, a
+    frame). Test people then pass a third time, as a query; the queries' thirds are as equal as can be. Where people
+    differ in gait alone nothing hides them.
 
     The same plan draws the same pixels. `step` is called once a track.
 
@@ -97,17 +111,29 @@ def _cameras(vary: Vary) -> Sequence[Camera]:
 
 
 def _passes(plan: Plan, place: int) -> Iterator[Pass]:
-    numbers = range(plan.people + plan.test_people)
-    return (Pass(place, number, turn) for number in numbers for turn in range(TRACKS))
+    for number in range(plan.people + plan.test_people):
+        for turn, split in enumerate(plan.splits(number)):
+            yield Pass(place, number, turn, split)
 
 
 def _shot(walkers: list[Walker], one: Pass, camera: Camera, backdrop: Image.Image, plan: Plan) -> Take:
     seed = (plan.seed, 5, one.place, one.number, one.turn)
-    shot = take(walkers, one.number, camera, backdrop, seed)
+    company, number = _company(walkers, one.number, plan)
+    shot = take(company, number, camera, backdrop, seed)
     person = shot.walker.person
     gait = restarted(person.gait, np.random.default_rng((*seed, 2)))
     shot = replace(shot, walker=replace(shot.walker, person=replace(person, gait=gait)))
     return shot if plan.vary == "clothes" else replace(shot, post_px=None, passer=None)
+
+
+def _company(walkers: list[Walker], number: int, plan: Plan) -> tuple[list[Walker], int]:
+    """Who may pass in front of a walker, the walker among them, and at which place: a picture to train on must not
+    show anybody who is tested. Nobody passes in front of people who differ in gait alone."""
+    if plan.vary == "gait":
+        return walkers, number
+    if plan.trains(number):
+        return walkers[: plan.people], number
+    return walkers[plan.people :], number - plan.people
 
 
 def _written(folder: Path, shot: Take, one: Pass, plan: Plan) -> Iterator[dict[str, str]]:
@@ -116,24 +142,26 @@ def _written(folder: Path, shot: Take, one: Pass, plan: Plan) -> Iterator[dict[s
     track = one.track(person.name, camera)
     place = folder / person.name / track
     place.mkdir(parents=True, exist_ok=True)
-    for frame, (picture, fault) in enumerate(_pictures(shot, plan)):
+    for frame, (picture, fault) in enumerate(_pictures(shot, one, plan)):
         path = place / f"{frame:02d}.png"
         Image.fromarray(picture).save(path, compress_level=1)
-        known = (path.relative_to(folder).as_posix(), person.name, camera, track, str(frame), _split(one, plan), fault)
+        known = (path.relative_to(folder).as_posix(), person.name, camera, track, str(frame), one.split, fault)
         yield dict(zip(COLUMNS, known, strict=True)) | dict(attributes(person, plan.vary))
 
 
-def _pictures(shot: Take, plan: Plan) -> Iterator[tuple[Pixels, Fault]]:
+def _pictures(shot: Take, one: Pass, plan: Plan) -> Iterator[tuple[Pixels, Fault]]:
     """The crops of a track, uint8 (128, 64, 3), and what is wrong with each."""
     rng = np.random.default_rng((*shot.jitter_seed, 3))
-    wrong: list[Fault] = faults(FRAMES, rng) if plan.vary == "clothes" else [""] * FRAMES
+    wrong = faults(_kind(one, plan, rng), FRAMES, rng)
     band = band_rows(HEIGHT // SHRINK, rng)
     for picture, fault in zip(frames(shot, range(0, FRAMES * EVERY, EVERY)), wrong, strict=True):
         small = np.asarray(Image.fromarray(picture).reduce(SHRINK))
         yield spoil(small, fault, band, rng), fault
 
 
-def _split(one: Pass, plan: Plan) -> str:
-    if one.number < plan.people:
-        return "train"
-    return "query" if one.turn == 0 else "gallery"
+def _kind(one: Pass, plan: Plan, rng: np.random.Generator) -> Fault:
+    if plan.vary == "gait":
+        return ""
+    # The two queries before each of two cameras: three people have each kind four times.
+    chosen = one.number + one.place + one.turn if one.split == "query" else int(rng.integers(len(FAULTS)))
+    return FAULTS[chosen % len(FAULTS)]

@@ -1,6 +1,6 @@
 """What goes wrong with the frames of a track: bands that are blanked out, and frames that show next to nothing."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -8,20 +8,23 @@ from PIL import Image, ImageFilter
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 Fault = Literal["", "band", "spoiled"]
+FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 BAND_HEIGHT = (0.25, 0.45)  # of the crop
+SPELL, FAULTY = 8, 3  # of so many frames, so many are faulty
 
 
-def faults(frames: int, rng: np.random.Generator) -> list[Fault]:
-    """What happens to each frame: nothing in a third of the tracks; else a band over a run of half of the frames, or
-    three in eight frames spoiled here and there."""
-    kind: Fault = ("", "band", "spoiled")[int(rng.integers(3))]
-    hit = np.zeros(frames, np.bool_)
+def faults(kind: Fault, frames: int, rng: np.random.Generator) -> list[Fault]:
+    """What happens to each frame of a track with that kind of fault: three frames in eight have it.
+
+    A band comes and goes: three frames in a row have it, the next five do not, and so on, so that most of any eight
+    frames in a row show what it hides. Spoiled frames are anywhere.
+    """
     if kind == "band":
-        first = int(rng.integers(frames - frames // 2 + 1))
-        hit[first : first + frames // 2] = True
-    elif kind == "spoiled":
-        hit[rng.choice(frames, round(frames * 3 / 8), replace=False)] = True
+        hit = (np.arange(frames) - int(rng.integers(SPELL))) % SPELL < FAULTY
+    else:
+        hit = np.zeros(frames, np.bool_)
+        hit[rng.choice(frames, round(frames * FAULTY / SPELL), replace=False)] = True
     return [kind if each else "" for each in hit]
 
 
