@@ -9,7 +9,10 @@ from service.commands.failures import settings_with
 from service.commands.weights import DEFAULT, OwnWeights, network_with
 
 Out = Annotated[Path, typer.Option(metavar="FILE", help="The .onnx to write; its description is written beside it.")]
-Int8 = Annotated[bool, typer.Option("--int8", help="Matrices of 8 bits: smaller and a fifth to a third faster on a CPU, all but equal.")]
+Int8 = Annotated[
+    bool,
+    typer.Option("--int8", help="Matrices of 8 bits: smaller and a fifth to a third faster on a CPU, all but equal."),
+]
 
 
 def export(out: Out, weights: OwnWeights = DEFAULT, int8: Int8 = False) -> None:

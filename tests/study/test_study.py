@@ -180,7 +180,7 @@ def test_what_is_missing_shows_before_the_first_run(tmp_path: Path, capsys: pyte
     )
     assert ended(command) == 2 and "c trains on mars and no folder is given" in capsys.readouterr().err
     for lacks, said in [
-        ('finetune = { teachers = ["onnx:none"] }', "the ONNX file none does not exist"),
+        ('finetune = { teachers = ["onnx:none"] }', "none does not exist"),
         ('pretrain = { "regions.proposer" = "pose" }', "need the pose network: --pose FILE"),
         (
             'finetune = { network = { encoder = "vills-light", width = 64, height = 128 } }',
