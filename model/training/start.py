@@ -18,7 +18,7 @@ from model.training.unread import refuse_unread
 from model.vills.config import Stem, VillsConfig, find_config
 from model.vills.network import Vills
 from model.vills.resizing import resized
-from model.vills.seeding import seeded_network
+from model.vills.seeding import drawn_from, seeded_network
 from model.weights import fill, load_weights
 
 # The package carries MobileNetV2 trained on ImageNet; it is looked up, never imported.
@@ -88,7 +88,8 @@ def starting_network(
         fill(network, resized(found.tensors, found.config, config), weights)
         return network
     if stem_weights is not None:
-        _fill_stem(network, stem_weights)
+        with drawn_from(seed):  # where the stem is leant on is drawn, too
+            _fill_stem(network, stem_weights)
     for adapter in network.adapters.children():
         assert isinstance(adapter, TemporalAdapter)
         if adapter_start:

@@ -247,6 +247,19 @@ def test_a_network_on_a_published_stem_begins_with_what_that_stem_knows() -> Non
     torch.testing.assert_close(*alike, rtol=0, atol=0.05)
 
 
+def test_where_a_run_begins_is_a_matter_of_its_seed_alone() -> None:
+    pytest.importorskip("onnx")
+    config = network_config(checked(FinetuneConfig, LEAST, "test").network)
+    ways = []
+    for seed, drawn_before in ((3, 1), (3, 2), (4, 1)):
+        torch.manual_seed(drawn_before)  # what the process has drawn until then
+        network = starting_network(config, seed, weights=None, stem_weights=shared_file("models/retail-0248.onnx"))
+        ways.append(network.state_dict())
+    first, same, other = ways
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(first["fuse.weight"], other["fuse.weight"])
+
+
 def test_a_configuration_may_begin_from_another(tmp_path: Path) -> None:
     (tmp_path / "below.toml").write_text(
         'sources = [{ data = "cuhk01", share = 4 }]\n[schedule]\nsteps = 10\nlr = 1e-3\n[network]\nheight = 64\n'
