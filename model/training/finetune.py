@@ -21,6 +21,7 @@ from model.losses.propagation import distance_propagation, feature_propagation
 from model.losses.regression import direction_loss
 from model.losses.relational import cosine_difference, neighbour_divergence
 from model.losses.triplet import four_pairings
+from model.precision import fast_autocast
 from model.training.averaging import move_average
 from model.training.batches import augmented, batch_number, batch_seed, pictures_at
 from model.training.config import FinetuneConfig
@@ -110,7 +111,7 @@ class FinetuneModule(nn.Module):
         Without images there are none, (0, D).
         """
         network = self.network
-        with torch.autocast(frames.device.type, torch.bfloat16):
+        with fast_autocast(frames.device):
             patches, descriptor = network.stem(network.normalise(frames))
             seen = network.without_time(patches)
             video = network.frame_features(network.with_time(seen, layout), descriptor)

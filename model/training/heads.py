@@ -16,6 +16,7 @@ from model.data.pack import Pixels
 from model.data.training_set import Rows, TrainingSet
 from model.layers.clip_layout import ClipLayout
 from model.losses.identity import identity_loss
+from model.precision import fast_autocast
 from model.vills.network import Vills
 
 BATCH = 64
@@ -48,7 +49,7 @@ def each_picture(
     found = []
     for first in range(0, len(rows), BATCH):
         some = torch.from_numpy(pixels[rows[first : first + BATCH]]).to(device).permute(0, 3, 1, 2)
-        with torch.autocast(device.partition(":")[0], torch.bfloat16):
+        with fast_autocast(torch.device(device)):
             found.append(through(some).float().cpu())
         step(len(some))
     return torch.cat(found)

@@ -20,6 +20,7 @@ from model.losses.koleo import koleo
 from model.losses.lse import part_distillation, region_agreement
 from model.losses.targets import Centre, sinkhorn_knopp
 from model.losses.ufla import cross_kind
+from model.precision import fast_autocast
 from model.regions.cache import Bodies
 from model.regions.pooling import RegionPool
 from model.training.averaging import move_average
@@ -94,7 +95,7 @@ class PretrainModule(nn.Module):
     def _look(self, side: Seen, batch: Mapping[str, Tensor], *, masked: bool) -> Look:
         """Both views of every frame through the stem once; then as clips, and the sightings as images."""
         network, frames = side.network, batch["frames"]
-        with torch.autocast(frames.device.type, torch.bfloat16):
+        with fast_autocast(frames.device):
             patches, descriptor = network.stem(network.normalise(frames))  # (2F, L, C), (2F, S)
             layout = ClipLayout(batch["mask"].repeat(VIEWS, 1))
             clips = network.frame_features(network.tokens_of(patches, layout), descriptor)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from model.data.augment import AugmentPlan
 from model.data.pack import Pixels
 from model.data.samplers import ClipSampler
+from model.precision import fast_autocast
 from model.systems.network import SystemNetwork
 from model.systems.system import Batch
 from model.training.averaging import move_average
@@ -52,7 +53,7 @@ class SystemModule(nn.Module):
     def forward(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The weighted losses of a batch; see `SystemTask.batch` for what is in it."""
         frames = batch["frames"]  # (B, T, 3, H, W)
-        with torch.autocast(frames.device.type, torch.bfloat16):
+        with fast_autocast(frames.device):
             shown = Batch(
                 self.network.normalise(frames),
                 batch["person"],

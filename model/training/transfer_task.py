@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from model.data.augment import AugmentPlan
 from model.data.pack import Pixels
 from model.layers.imagenet_pixels import ImagenetPixels
+from model.precision import fast_autocast
 from model.systems.attribute_transfer import AttributeTransfer
 from model.training.batches import augmented, batch_number, batch_seed, pictures_at
 from model.training.groups import make_optimiser, parameter_groups
@@ -45,7 +46,7 @@ class TransferModule(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The weighted losses; see `TransferTask.batch` for what is in it."""
-        with torch.autocast(batch["source"].device.type, torch.bfloat16):
+        with fast_autocast(batch["source"].device):
             source, target = self.pixels(batch["source"]), self.pixels(batch["target"])
             return self.network.losses(source, batch["labels"], target)
 

@@ -16,7 +16,7 @@ import torch
 from model.build import build_encoder
 from model.encoder import Encoder, EncoderCard
 from model.errors import BadClip, DeviceFailed, DeviceUnavailable, UnknownEncoder, WeightsMismatch
-from model.precision import pick_device, pick_dtype
+from model.precision import fast_autocast, pick_device, pick_dtype
 from model.vills import build as vills_build
 from model.vills.encoder import VillsEncoder
 from model.weights import Origin, save_weights
@@ -109,6 +109,8 @@ def test_unknown_names_and_devices_are_refused() -> None:
 def test_bfloat16_only_where_the_processor_has_it(capabilities: dict[str, bool], dtype: torch.dtype) -> None:
     with patch.object(torch.cpu, "get_capabilities", return_value=capabilities):
         assert pick_dtype(CPU) == dtype
+        with fast_autocast(CPU):
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
 def test_saved_weights_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
