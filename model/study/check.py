@@ -16,7 +16,7 @@ from model.training.config import FinetuneConfig, PretrainConfig
 from model.training.errors import BadConfig
 from model.training.origin import AnyRun, begins_with
 from model.training.place import RunPlace
-from model.training.run import pose_network
+from model.training.run import WEIGHTS, pose_network
 from model.training.system_config import SystemRun
 
 
@@ -36,8 +36,12 @@ class ReadyStudy:
         return [probe_of(dataset, protocol) for protocol in test.protocols]
 
     def folder(self, variant: Variant, seed: int) -> Path:
-        """Where the runs of a variant with one seed lie."""
+        """Where the runs of a variant with one seed lie, and what was found."""
         return self.out / variant.name / str(seed)
+
+    def trained(self, variant: Variant, seed: int) -> Path:
+        """The weights that its runs end with, once they have run."""
+        return self.folder(variant, seed) / runs_of(self.study, variant, seed)[-1][0] / WEIGHTS
 
     def found(self, variant: Variant, seed: int) -> list[Result] | None:
         """What was found before; None where nothing was. Raises BadConfig as `model.study.results.kept`."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from model.evaluation.protocols import Protocol
+from model.systems.config import system_config
 from model.training.config import FinetuneConfig, PretrainConfig, Section, Seed
 from model.training.config_files import CONFIGS, Config, checked, read_config
 from model.training.errors import BadConfig
@@ -44,6 +45,8 @@ class Variant(Section):
     pretrain: Changes | Literal[False] = Field(default_factory=dict)
     finetune: Changes = Field(default_factory=dict)
     system: list[Stage] = Field(default_factory=list)
+    like: str = ""  # instead: a variant whose trained networks this one tests once more, in another way
+    settings: Changes = Field(default_factory=dict)  # the other way: what those networks compute by, at the test
     rescore: Annotated[int, Field(ge=0)] = 0  # candidates of each query that are compared again, pair by pair
     published: str = ""  # what its paper has on MARS, V2V, Rank-1 / mAP: shown beside, and never mixed with ours
 
@@ -51,6 +54,20 @@ class Variant(Section):
     def _it_is_one_or_the_other(self) -> "Variant":
         if self.system and (self.pretrain or self.finetune):
             raise ValueError("pretrain and finetune are of VILLS, system is of another network: leave one of both out")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_tested_again_is_tested_otherwise(self) -> "Variant":
+        if self.settings and not self.like:
+            raise ValueError(
+                "settings are of networks that another variant trains: name it, `like`, or change `system`"
+            )
+        if self.like and (self.system or self.pretrain or self.finetune):
+            raise ValueError(
+                f"like takes the networks of {self.like}, and trains none: leave it out, or what is trained"
+            )
+        if self.like and not (self.settings or self.rescore):
+            raise ValueError(f"nothing is otherwise than in {self.like}: give `settings` or `rescore`, or leave it out")
         return self
 
 
@@ -73,6 +90,17 @@ class Study(Section):
         if unknown or not names - {*self.without}:
             what = ", ".join(unknown) or "all of them"
             raise ValueError(f"without leaves out {what}, and the variants are {', '.join(sorted(names))}: name some")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_tested_again_is_trained(self) -> "Study":
+        trained = {one.name for one in self.variants if not one.like} - {*self.without}
+        for one in self.variants:
+            if one.like and one.name not in self.without and one.like not in trained:
+                raise ValueError(
+                    f"{one.name} tests the networks of {one.like!r}, and the variants that train some are "
+                    f"{', '.join(sorted(trained))}: name one of them"
+                )
         return self
 
     @model_validator(mode="after")
@@ -111,7 +139,7 @@ def read_study(name: str) -> Study:
     if unread:
         raise BadConfig(f"the study {name} changes {', '.join(sorted(unread))}, and no run of it is made with that")
     for variant in study.variants:  # an error in the last variant must not show after hours
-        _check_rescoring(study, variant)
+        _check_test(study, variant)
         networks = [
             network_config(config.network)
             for _, config in runs_of(study, variant, study.seeds[0])
@@ -125,10 +153,25 @@ def read_study(name: str) -> Study:
     return study
 
 
-def _check_rescoring(study: Study, variant: Variant) -> None:
+def _check_test(study: Study, variant: Variant) -> None:
+    """How a variant is tested has to be a way that its network has."""
     _, last = runs_of(study, variant, study.seeds[0])[-1]
     if variant.rescore and not (isinstance(last, SystemRun) and last.system == "snippet"):
         raise BadConfig(f"{variant.name} compares vectors alone and nothing pair by pair: leave its `rescore` out")
+    if variant.settings:
+        if not isinstance(last, SystemRun):
+            raise BadConfig(
+                f"{variant.like} is VILLS, which computes by no settings: leave those of {variant.name} out"
+            )
+        try:
+            system_config(last.system, last.settings | variant.settings)
+        except ValueError as error:
+            raise BadConfig(f"{variant.name}: {error}") from error
+
+
+def trained_by(study: Study, variant: Variant) -> Variant:
+    """The variant that trains the networks: this one, or that which it is like."""
+    return next(one for one in study.variants if one.name == (variant.like or variant.name))
 
 
 def asked_in(test: Tested) -> list[tuple[str, Protocol, str]]:
@@ -138,7 +181,8 @@ def asked_in(test: Tested) -> list[tuple[str, Protocol, str]]:
 
 
 def runs_of(study: Study, variant: Variant, seed: int) -> Runs:
-    """The runs of a variant, in order, by name. Raises BadConfig."""
+    """The runs that train the networks of a variant, in order, by name. Raises BadConfig."""
+    variant = trained_by(study, variant)
     if variant.system:
         return [
             (
@@ -166,7 +210,7 @@ def _run(kind: type[Config], study: Study, variant: Variant, config: str, change
 
 def _configurations(study: Study) -> set[str]:
     """All that a run is made with."""
-    own = [variant for variant in study.variants if not variant.system]
+    own = [variant for variant in study.variants if not variant.system and not variant.like]
     firsts = {study.pretrain for variant in own if variant.pretrain is not False}
     systems = {stage.config for variant in study.variants for stage in variant.system}
     return {config for config in (*systems, *firsts, *(study.finetune for _ in own)) if config is not None}

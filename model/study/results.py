@@ -5,16 +5,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from model.data.digest import digest_of
 from model.data.records import Dataset
 from model.study.config import Runs, Study, Variant, asked_in
-from model.training.config import Section
 from model.training.errors import BadConfig
+from model.training.origin import AnyRun
 from model.training.place import RunPlace
-from model.training.record import CONFIG
 
 RESULT = "result.json"
 
@@ -30,7 +30,6 @@ class Result:
     rank1: float
     map: float
     parameters: int  # of the network that answers
-    clip_ms: float  # milliseconds that it takes for a full clip, alone in a batch, on the machine that tested it
     where: str = ""  # which queries asked, as `column=value`; all of them if empty
     rescored: int = 0  # candidates of each query that were compared again
 
@@ -52,6 +51,8 @@ class Grounds:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     grounds: Grounds
+    runs: dict[str, dict[str, Any]]  # configurations of what was trained, by the run's name
+    settings: dict[str, Any]  # what was otherwise at the test
     results: list[Result]
 
 
@@ -61,10 +62,13 @@ def grounds_of(datasets: Mapping[str, Dataset], place: RunPlace) -> Grounds:
     return Grounds(data, _digest_of_file(place.weights), _digest_of_file(place.stem_weights))
 
 
-def keep(folder: Path, grounds: Grounds, results: Sequence[Result]) -> None:
-    """Write them into the folder of their runs; the file appears whole or not at all."""
+def keep(folder: Path, grounds: Grounds, variant: Variant, runs: Runs, results: Sequence[Result]) -> None:
+    """Write them, and all that tells whether they are still those of a study; the file appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
     beside = folder / f"{RESULT}.part"
-    beside.write_text(json.dumps(asdict(_Kept(grounds, list(results))), indent=2) + "\n")
+    configs = {name: _as_json(config) for name, config in runs}
+    found = _Kept(grounds, configs, variant.settings, list(results))
+    beside.write_text(json.dumps(asdict(found), indent=2) + "\n")
     beside.replace(folder / RESULT)
 
 
@@ -79,14 +83,12 @@ def kept(study: Study, variant: Variant, seed: int, runs: Runs, folder: Path, gr
         return None
     try:
         found = TypeAdapter(_Kept).validate_json(file.read_bytes())
-        same = all(_was(folder / name, config) for name, config in runs)
-    except (OSError, ValueError, TypeError, LookupError) as error:
+    except (OSError, ValueError) as error:
         why = str(error).partition("\n")[0]
-        raise BadConfig(
-            f"{file} or the run beside it cannot be read ({why}): remove {folder} to run it anew"
-        ) from error
+        raise BadConfig(f"{file} cannot be read ({why}): remove {folder} to run it anew") from error
     own = (variant.name, seed, variant.rescore)
-    if not same or any((each.variant, each.seed, each.rescored) != own for each in found.results):
+    alike = found.settings == variant.settings and _are(runs, found.runs)
+    if not alike or any((each.variant, each.seed, each.rescored) != own for each in found.results):
         raise BadConfig(
             f"{file} is of another configuration than the study now has for {variant.name}: give another --out, or "
             f"remove {folder} to run it anew"
@@ -102,9 +104,19 @@ def kept(study: Study, variant: Variant, seed: int, runs: Runs, folder: Path, gr
     return found.results
 
 
-def _was(folder: Path, config: Section) -> bool:
-    """Whether a run that is done was made with this configuration."""
-    return bool(json.loads((folder / CONFIG).read_text())["config"] == json.loads(config.model_dump_json()))
+def _are(runs: Runs, were: Mapping[str, dict[str, Any]]) -> bool:
+    """Whether runs that are done were made with these configurations; what these had no name for then is as always."""
+    try:
+        return [name for name, _ in runs] == list(were) and all(
+            _as_json(type(config).model_validate(were[name])) == _as_json(config) for name, config in runs
+        )
+    except ValidationError:
+        return False
+
+
+def _as_json(config: AnyRun) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(config.model_dump_json())
+    return values
 
 
 def _digest_of_file(path: Path | None) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from model.build import build_encoder
 from model.encoder import Encoder
@@ -10,8 +11,9 @@ from model.evaluation.evaluate import compare, pictures_to_read, rescore
 from model.evaluation.metrics import scores_of
 from model.evaluation.protocols import Probe
 from model.study.check import ReadyStudy
-from model.study.config import Runs, Variant, asked_in, runs_of
-from model.study.cost import clip_ms, parameters
+from model.study.config import Runs, Variant, asked_in, runs_of, trained_by
+from model.study.cost import parameters
+from model.study.restated import restated
 from model.study.results import Result, keep
 from model.training.place import Progress, RunPlace
 from model.training.run import run
@@ -38,10 +40,14 @@ def _results(
     found = ready.found(variant, seed)
     if found is None:
         tell(f"{variant.name}, seed {seed}")
-        folder, runs = ready.folder(variant, seed), runs_of(ready.study, variant, seed)
-        weights = _trained(runs, replace(ready.place, out=folder), progress)
-        found = _tested(ready, variant, seed, weights, progress)
-        keep(folder, ready.grounds, found)
+        runs = runs_of(ready.study, variant, seed)
+        trained = ready.folder(trained_by(ready.study, variant), seed)
+        weights = _trained(runs, replace(ready.place, out=trained), progress)
+        with TemporaryDirectory() as folder:
+            if variant.settings:
+                weights = restated(weights, variant.settings, Path(folder) / weights.name)
+            found = _tested(ready, variant, seed, weights, progress)
+        keep(ready.folder(variant, seed), ready.grounds, variant, runs, found)
     return found
 
 
@@ -57,13 +63,13 @@ def _tested(ready: ReadyStudy, variant: Variant, seed: int, weights: Path, progr
     _, last = runs_of(ready.study, variant, seed)[-1]
     name = last.system if isinstance(last, SystemRun) else last.network.encoder
     encoder = build_encoder(name, weights=weights, device=ready.place.device, threads=ready.place.threads)
-    size, time = parameters(weights), clip_ms(encoder)
+    size = parameters(weights)
     found = []
     for test in ready.study.tests:
         what = f"{variant.name}: {test.data} {', '.join(test.protocols)}"
         scores = _scored(encoder, ready.probes(test), variant.rescore, what, progress)
         for (data, protocol, where), (rank1, mean) in zip(asked_in(test), scores, strict=True):
-            found.append(Result(variant.name, seed, data, protocol, rank1, mean, size, time, where, variant.rescore))
+            found.append(Result(variant.name, seed, data, protocol, rank1, mean, size, where, variant.rescore))
     return found
 
 

@@ -35,6 +35,7 @@ def compare(
     """Train every variant of a study alike, test all of them, and print one table. Goes on where it was stopped."""
     from model.study.check import ready_study
     from model.study.config import read_study
+    from model.study.cost import clip_times
     from model.study.run import run_study
     from model.study.table import as_table
 
@@ -49,9 +50,12 @@ def compare(
     ready = {name: ready_study(plan, out / name, place) for name, plan in plans.items()}
     results = {name: run_study(each, counted, lambda text: typer.echo(text, err=True)) for name, each in ready.items()}
     published = {one.name: one.published for plan in plans.values() for one in plan.variants if one.published}
-    typer.echo(as_table([result for each in results.values() for result in each], published))
+    # A variant of several studies is timed in the first of them.
+    times = clip_times({one.name: (ready[name], one) for name in reversed(names) for one in plans[name].variants})
+    typer.echo(as_table([result for each in results.values() for result in each], times, published))
     if json_file is not None:
-        write_json(json_file, [{"study": name, **asdict(one)} for name, each in results.items() for one in each])
+        rows = [(name, one) for name, each in results.items() for one in each]
+        write_json(json_file, [{"study": name, **asdict(one), "clip_ms": times[one.variant]} for name, one in rows])
 
 
 def _check_overlap(plans: "Mapping[str, Study]") -> None:

@@ -131,3 +131,44 @@ def test_pairs_are_compared_again_by_snippet_similarity_alone(tmp_path: Path) ->
         read_study(str(file))
     rescored = {one.name for one in read_study("systems").variants if one.rescore}
     assert rescored == {"snippet-pairs"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "said"),
+    [
+        (
+            'like = "nobody"\nsettings = { frames = 3 }',
+            "tests the networks of 'nobody', and .* are sta, vrstc: name one",
+        ),
+        ('like = "again"\nsettings = { frames = 3 }', "tests the networks of 'again'"),
+        ('like = "sta"', "nothing is otherwise than in sta: give `settings` or `rescore`"),
+        ("settings = { frames = 3 }", "another variant trains: name it, `like`"),
+        ('like = "sta"\nrescore = 3', "again compares vectors alone"),
+        ('like = "sta"\npretrain = { seed = 3 }\nrescore = 3', "and trains none"),
+        ('like = "sta"\nsettings = { completion = "off" }', "again: sta reads no completion"),
+    ],
+)
+def test_what_is_tested_again_is_another_s_network_in_another_way(tmp_path: Path, variant: str, said: str) -> None:
+    file = systems_study(tmp_path)
+    file.write_text(f'{file.read_text()}[[variants]]\nname = "again"\n{variant}\n')
+    with pytest.raises(BadConfig, match=said):
+        read_study(str(file))
+
+
+def test_networks_that_are_left_out_cannot_be_tested_again(tmp_path: Path) -> None:
+    text = '[[variants]]\nname = "again"\nlike = "sta"\nsettings = { frames = 3 }\n'
+    base = systems_study(tmp_path)
+    base.write_text(base.read_text() + text)
+    file = tmp_path / "fewer.toml"
+    file.write_text('base = "systems.toml"\nwithout = ["sta"]\n')
+    with pytest.raises(BadConfig, match="the variants that train some are vrstc"):
+        read_study(str(file))
+    file.write_text('base = "systems.toml"\nwithout = ["sta", "again"]\n')
+    assert [variant.name for variant in read_study(str(file)).variants] == ["vrstc"]
+
+
+def test_vills_has_no_settings_to_be_tested_by(tmp_path: Path) -> None:
+    file = a_study(tmp_path)
+    file.write_text(f'{file.read_text()}[[variants]]\nname = "again"\nlike = "whole"\nsettings = {{ frames = 3 }}\n')
+    with pytest.raises(BadConfig, match="whole is VILLS, which computes by no settings"):
+        read_study(str(file))

@@ -23,7 +23,7 @@ from tests.training.drawn import draw_people
 
 def told_in(file: Path) -> list[Result]:
     return [
-        Result(**{name: value for name, value in row.items() if name != "study"})
+        Result(**{name: value for name, value in row.items() if name not in ("study", "clip_ms")})
         for row in json.loads(file.read_text())
     ]
 
@@ -53,7 +53,7 @@ def test_every_variant_and_seed_is_tested_and_nothing_is_done_twice(
     assert isinstance(weights.config, VillsConfig)
     learnt = sum(each.numel() for each in Vills(weights.config).parameters())
     assert {row.parameters for row in rows if row.variant == "whole"} == {learnt}
-    assert all(row.clip_ms > 0 for row in rows)
+    assert all(row["clip_ms"] > 0 for row in json.loads(told.read_text()))
 
 
 @pytest.mark.timeout(300)
@@ -134,7 +134,7 @@ def test_results_of_another_study_are_not_taken_for_this_one(
     whole = result.read_text()
     for damaged in ("half", whole.replace('"rank1": ', '"rank1": "x", "was": '), whole.replace('"a"', "null")):
         result.write_text(damaged)
-        assert ended(command) == 2 and f"{result} or the run beside it cannot be read" in capsys.readouterr().err
+        assert ended(command) == 2 and f"{result} cannot be read" in capsys.readouterr().err
     result.write_text(whole.replace('"seed": 1', '"seed": 9'))
     assert ended(command) == 2 and "is of another configuration" in capsys.readouterr().err
 
@@ -206,11 +206,10 @@ def test_a_data_set_without_a_folder_is_named(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_table_has_mean_and_spread_where_there_are_seeds() -> None:
-    rows = [
-        Result("a", seed, "market1501", "i2i", rank1, 50.0, 1_640_000, 20.0 * seed)
-        for seed, rank1 in ((1, 60.0), (2, 64.0))
-    ]
-    table = as_table([*rows, Result("b", 1, "market1501", "i2i", 70.0, 55.0, 900_000, 7.4)]).splitlines()
+    rows = [Result("a", seed, "market1501", "i2i", rank1, 50.0, 1_640_000) for seed, rank1 in ((1, 60.0), (2, 64.0))]
+    table = as_table(
+        [*rows, Result("b", 1, "market1501", "i2i", 70.0, 55.0, 900_000)], {"a": 30.0, "b": 7.4}
+    ).splitlines()
     assert table == [
         "| variant | market1501 i2i | parameters | ms a clip |",
         "|---|---|---|---|",
@@ -235,8 +234,8 @@ def test_a_pose_network_that_no_run_would_read_is_refused(tmp_path: Path, capsys
 
 
 def test_the_paper_s_figures_stand_beside_in_a_column_of_their_own() -> None:
-    rows = [Result(name, 1, "market1501", "v2v", 70.0, 55.0, 900_000, 7.4) for name in ("a", "b")]
-    assert as_table(rows, {"b": "88.5 / 82.3"}).splitlines() == [
+    rows = [Result(name, 1, "market1501", "v2v", 70.0, 55.0, 900_000) for name in ("a", "b")]
+    assert as_table(rows, {"a": 7.4, "b": 7.0}, {"b": "88.5 / 82.3"}).splitlines() == [
         "| variant | market1501 v2v | parameters | ms a clip | paper, on MARS |",
         "|---|---|---|---|---|",
         "| a | 70.0 / 55.0 | 0.9 M | 7 |  |",
@@ -265,13 +264,64 @@ def test_pairs_compared_again_are_a_variant_of_their_own(
         f'[[variants]]\nname = "{name}"\n{more}system = [{{ config = "{tmp_path}/run.toml" }}]\n'
         for name, more in (("plain", ""), ("pairs", 'rescore = 2\npublished = "81.2 / 69.4"\n'))
     ]
+    ways[1] = ways[1].replace(f'system = [{{ config = "{tmp_path}/run.toml" }}]', 'like = "plain"')
     head = 'tests = [{ data = "csv", protocols = ["i2i", "v2v"] }]\n'
     file.write_text(head + "".join(ways))
     told = tmp_path / "told.json"
     command = ["compare", str(file), "--data", f"csv={tmp_path / 'people'}", *trunk, "--out", str(tmp_path / "out")]
     assert ended([*command, "--json", str(told)]) == 0
     assert again == [2, 2]  # i2i and v2v of the second one
+    assert [each.name for each in (tmp_path / "out" / "study" / "pairs" / "1").iterdir()] == ["result.json"]
     assert {(row.variant, row.rescored) for row in told_in(told)} == {("plain", 0), ("pairs", 2)}
     assert "| 81.2 / 69.4 |" in capsys.readouterr().out
     file.write_text(head + ways[0] + ways[1].replace("rescore = 2", "rescore = 3"))
     assert ended(command) == 2 and "another configuration than the study now has for pairs" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(300)
+def test_trained_networks_are_tested_again_with_a_part_switched_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_people(tmp_path / "people", {"seen": lambda person, frame: "badly" if person and frame == 1 else ""})
+    file, told = systems_study(tmp_path), tmp_path / "told.json"
+    again = '[[variants]]\nname = "as-seen"\nlike = "vrstc"\nsettings = { completion = "off" }\n'
+    file.write_text(file.read_text() + again)
+    base = ["compare", str(file), "--stem-weights", str(draw_trunk(tmp_path)), "--data", f"csv={tmp_path / 'people'}"]
+    command = [*base, "--out", str(tmp_path / "out")]
+    assert ended([*command, "--json", str(told)]) == 0, capsys.readouterr().err
+    rows = {row.variant: row for row in told_in(told)}
+    assert rows["as-seen"].parameters < rows["vrstc"].parameters, "what completes is no part of the network then"
+    found = tmp_path / "out" / "systems" / "as-seen" / "2"
+    assert [each.name for each in found.iterdir()] == ["result.json"]
+
+    # The figures alone, without the networks, are enough to go on; and are those of these settings alone.
+    for other in (tmp_path / "out" / "systems").rglob("result.json"):
+        there = tmp_path / "known" / other.relative_to(tmp_path / "out")
+        there.parent.mkdir(parents=True)
+        shutil.copy(other, there)
+    capsys.readouterr()
+    assert ended([*base, "--out", str(tmp_path / "known")]) == 0
+    shown = capsys.readouterr()
+    assert "seed 2" not in shown.err and all(f"| {name} |" in shown.out for name in ("sta", "vrstc", "as-seen"))
+    file.write_text(file.read_text().replace('completion = "off" }\n', 'completion = "off", last_stride = 2 }\n'))
+    assert ended(command) == 2 and "another configuration than the study now has for as-seen" in capsys.readouterr().err
+
+
+def test_figures_found_before_a_setting_had_a_name_are_still_those_of_its_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_people(tmp_path / "people")
+    study = a_study(tmp_path)
+    text = study.read_text().replace("[1, 2]", "[1]").partition("[[variants]]")[0]
+    study.write_text(text + '[[variants]]\nname = "a"\npretrain = false\n')
+    command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(tmp_path / "out")]
+    assert ended(command) == 0
+    file = tmp_path / "out" / "study" / "a" / "1" / "result.json"
+    found = json.loads(file.read_text())
+    del found["runs"]["finetune"]["schedule"]["clip"]
+    file.write_text(json.dumps(found))
+    capsys.readouterr()
+    assert ended(command) == 0 and "a, seed 1" not in capsys.readouterr().err
+    found["runs"]["finetune"]["schedule"]["clip"] = 0.5
+    file.write_text(json.dumps(found))
+    assert ended(command) == 2 and "another configuration" in capsys.readouterr().err
