@@ -64,13 +64,14 @@ def _tested(ready: ReadyStudy, variant: Variant, seed: int, weights: Path, progr
     name = last.system if isinstance(last, SystemRun) else last.network.encoder
     encoder = build_encoder(name, weights=weights, device=ready.place.device, threads=ready.place.threads)
     size = parameters(weights)
-    found = []
-    for test in ready.study.tests:
-        what = f"{variant.name}: {test.data} {', '.join(test.protocols)}"
-        scores = _scored(encoder, ready.probes(test), variant.rescore, what, progress)
-        for (data, protocol, where), (rank1, mean) in zip(asked_in(test), scores, strict=True):
-            found.append(Result(variant.name, seed, data, protocol, rank1, mean, size, where, variant.rescore))
-    return found
+    tests = ready.study.tests
+    asked = [one for test in tests for one in asked_in(test)]
+    probes = [probe for test in tests for probe in ready.probes(test)]  # together: each track is embedded once
+    scores = _scored(encoder, probes, variant.rescore, f"{variant.name}: tests", progress)
+    return [
+        Result(variant.name, seed, data, protocol, rank1, mean, size, where, variant.rescore)
+        for (data, protocol, where), (rank1, mean) in zip(asked, scores, strict=True)
+    ]
 
 
 def _scored(
