@@ -187,7 +187,7 @@ def cast_people(people: int, seed: int) -> list[Person]:
         outfits = _group_outfits(rng)
         for outfit in outfits:
             build = _build(rng)
-            cast.append(Person(len(cast) + 1, build, _gait(rng, build, outfit.bag), outfit))
+            cast.append(Person(len(cast) + 1, build, drawn_gait(rng, build, outfit.bag), outfit))
     return cast[:people]
 
 
@@ -216,7 +216,8 @@ def _build(rng: np.random.Generator) -> Build:
     )
 
 
-def _gait(rng: np.random.Generator, build: Build, bag: Bag) -> Gait:
+def drawn_gait(rng: np.random.Generator, build: Build, bag: Bag) -> Gait:
+    """How somebody of this build moves, carrying this."""
     elbows = rng.choice([0.15, 0.35, 0.6, 1.5], size=2, p=[0.4, 0.3, 0.2, 0.1])
     arms = np.where(elbows > 1.0, 0.25, 0.0)
     if bag in (Bag.SUITCASE, Bag.HANDBAG):

@@ -17,7 +17,7 @@ from service.demo.people import Bag, Beat
 from service.demo.scene import HEIGHT, WIDTH
 from service.demo.skeleton import walking
 from service.demo.walkers import draw
-from service.demo.walkers.cast import BEATS, STRIDES, attributes, cast, restarted
+from service.demo.walkers.cast import BEATS, FAMILY, STRIDES, attributes, cast, restarted
 from service.demo.walkers.draw import FRAMES, Plan, draw_walkers
 from service.demo.walkers.spoil import BAND_HEIGHT, FAULTS, band_rows, faults, spoil
 
@@ -68,6 +68,12 @@ def test_the_same_plan_draws_the_same_pixels_and_another_seed_others(alike: Path
     assert (pixels(other) != pixels(alike)).mean() > 0.5
 
 
+def test_several_processes_draw_the_same_set(alike: Path, tmp_path: Path) -> None:
+    again = draw_walkers(tmp_path / "set", PLAN, processes=2).parent
+    assert rows(again) == rows(alike)
+    np.testing.assert_array_equal(pixels(again), pixels(alike))
+
+
 @pytest.mark.parametrize("vary", ["gait", "clothes"])
 def test_the_loader_reads_tracks_of_disjoint_people(vary: str, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue("alike" if vary == "gait" else "different")
@@ -95,6 +101,23 @@ def test_people_alike_share_body_and_clothes_and_nothing_hides_them(alike: Path)
     # Of the gait itself, too, nothing but the beats.
     still = {replace(p.gait, strides_hz=1, arm_left_beat=None, arm_right_beat=None, trunk_beat=None) for p in people}
     assert len(still) == 1
+
+
+def test_a_family_is_alike_but_for_details() -> None:
+    people = cast(20, 3, "details")
+    families = [people[first : first + FAMILY] for first in range(0, 20, FAMILY)]
+    assert [len(family) for family in families] == [8, 8, 4] and [p.number for p in people] == list(range(1, 21))
+    for family in families:
+        head = family[0]
+        for member in family:
+            assert member.build == head.build
+            details = {"pattern": head.outfit.pattern, "bag": head.outfit.bag, "hair": head.outfit.hair}
+            assert replace(member.outfit, **details) == head.outfit  # type: ignore[arg-type]
+        told = {tuple(attributes(member, "details").items()) for member in family}
+        assert len(told) == len({(p.outfit.pattern, p.outfit.bag, p.outfit.hair) for p in family}) == len(family)
+        assert len({member.gait for member in family}) == len(family)
+    assert len({family[0].outfit for family in families}) == 3
+    assert cast(9, 3, "details") == people[:9]
 
 
 def test_nobody_walks_as_somebody_else_does() -> None:
@@ -146,11 +169,11 @@ def test_the_manifest_tells_what_is_known_of_a_person(alike: Path, different: Pa
     assert told["top_colour"] == "#" + bytes(person.outfit.top).hex() and told["height"] == f"{person.build.height:.2f}"
 
 
-def test_faults_leave_most_of_the_frames_as_they_are() -> None:
+def test_faults_come_in_as_many_frames_as_promised() -> None:
     for seed in range(30):
         band, spoiled = (faults(kind, 16, np.random.default_rng(seed)) for kind in FAULTS[1:])
         assert set(band) == {"", "band"} and set(spoiled) == {"", "spoiled"}
-        assert spoiled.count("spoiled") == 6
+        assert spoiled.count("spoiled") == 10, "more than half, so that an average is of spoiled frames"
         # Most frames of a clip are as most frames of the track, wherever it begins.
         assert {band[first : first + 8].count("band") for first in range(9)} == {3}
         runs = "".join("x" if fault else " " for fault in band * 2).split()

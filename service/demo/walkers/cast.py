@@ -1,7 +1,8 @@
-"""Who walks: people who differ in everything, or people who differ in gait alone, and what is known of them."""
+"""Who walks: people who differ in everything, in details or in gait alone, and what is known of them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Literal, get_args
 
 import numpy as np
@@ -20,10 +21,14 @@ from service.demo.people import (
     Person,
     Upper,
     cast_people,
+    drawn_gait,
 )
 
-Vary = Literal["clothes", "gait"]
+Vary = Literal["clothes", "details", "gait"]
 VARIES: tuple[Vary, ...] = get_args(Vary)
+
+FAMILY = 8  # people alike but for details
+DETAILS = (Pattern, Bag, Hair)
 
 # Cycles a second. Below half of the frames a second, and the slowest goes through 3/4 of its cycle in a track.
 STRIDES = (0.4, 1.4)  # both legs look alike from afar, so what is seen of them is twice as fast
@@ -44,7 +49,9 @@ GAIT = Gait(
 def cast(people: int, seed: int, vary: Vary) -> list[Person]:
     """The first `people` walkers of a seed.
 
-    `clothes`: those of the demo, who differ in build, gait, clothes, bag and hair. `gait`: one body in one set of
+    `clothes`: those of the demo, who differ in build, gait, clothes, bag and hair. `details`: the same in families of
+    eight, who have build, garments and colours in common; two of a family differ in pattern, bag or hair, and each
+    walks in a way of their own. `gait`: one body in one set of
     clothes, with one way to move; what differs is how many cycles a second the legs, either arm and the trunk go
     through. Since all four start anywhere in every track, a single picture of any of them is as likely as of any other.
     Uneven steps would show in how often each pose is seen, in whatever order, so nobody limps.
@@ -54,9 +61,23 @@ def cast(people: int, seed: int, vary: Vary) -> list[Person]:
     """
     if vary == "clothes":
         return cast_people(people, seed)
+    if vary == "details":
+        return _families(people, seed)
     if people < 1:
         raise ValueError(f"a cast needs at least one person, got {people}")
     return [Person(number + 1, BUILD, _gait(beats), OUTFIT) for number, beats in enumerate(_spread(people, 4, seed))]
+
+
+def _families(people: int, seed: int) -> list[Person]:
+    rng = np.random.default_rng([seed, 6])
+    members: list[Person] = []
+    for head in cast_people(-(-people // FAMILY), seed):
+        kinds = list(product(*DETAILS))
+        for chosen in rng.permutation(len(kinds))[:FAMILY]:
+            pattern, bag, hair = kinds[chosen]
+            outfit = replace(head.outfit, pattern=pattern, bag=bag, hair=hair)
+            members.append(Person(len(members) + 1, head.build, drawn_gait(rng, head.build, bag), outfit))
+    return members[:people]
 
 
 def restarted(gait: Gait, rng: np.random.Generator) -> Gait:

@@ -1,8 +1,11 @@
 """Drawn walkers as a data set on disk: tracks of dense frames before two cameras, and a manifest that tells all."""
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -60,52 +63,86 @@ class Pass:
         return f"{person}-{camera}-{self.turn + 1}"
 
 
-def draw_walkers(folder: Path, plan: Plan, *, step: Callable[[], None] = nothing) -> Path:
+_Rows = list[dict[str, str]]  # of a manifest
+_Draw = Callable[[Pass], _Rows]
+
+
+def draw_walkers(folder: Path, plan: Plan, *, processes: int = 1, step: Callable[[], None] = nothing) -> Path:
     """Draw a data set into a folder, which is made; the path of its manifest, which the data set `csv` reads.
 
     Every person passes each of two cameras twice, at another pace of the picture, from another angle, in another light
     and from another moment of the gait on: 16 frames of 128 x 64 pixels, 8.3 a second. Of test people the first pass
     is a query and the second in the gallery. Further columns say what is known of the person.
 
-    Where people differ in all they wear, some passes have somebody of the same split or a post in front, and a third of
-    them has a band blanked in three frames of eight, another third as many spoiled frames (the column `fault`, a
+    Unless people differ in gait alone, some passes have somebody of the same split or a post in front, and a third of
+    them has a band blanked in three frames of eight, another third five frames of eight spoiled (the column `fault`, a
     frame). Test people then pass a third time, as a query; the queries' thirds are as equal as can be. Where people
     differ in gait alone nothing hides them.
 
-    The same plan draws the same pixels. `step` is called once a track.
+    The same plan draws the same pixels, in however many processes. `step` is called once a track.
 
     Raises:
         ValueError: no person to train on, or none to test.
     """
     if plan.people < 1 or plan.test_people < 1:
         raise ValueError(f"people to train on and to test are at least 1 each, got {plan.people}, {plan.test_people}")
-    walkers = _walkers(plan)
-    columns = (*COLUMNS, *attributes(walkers[0].person, plan.vary))
     rows: list[dict[str, str]] = []
-    for place, camera in enumerate(_cameras(plan.vary)):
-        backdrop = background(camera, np.random.default_rng((plan.seed, 2, place)))
-        for one in _passes(plan, place):
-            shot = _shot(walkers, one, camera, backdrop, plan)
-            rows += _written(folder, shot, one, plan)
+    passes = [one for place in range(len(CAMERAS)) for one in _passes(plan, place)]
+    with _drawing(plan, processes) as draw:
+        for track in draw(partial(_drawn, folder, plan), passes):
+            rows += track
             step()
     path = folder / MANIFEST
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     return path
 
 
+@contextmanager
+def _drawing(plan: Plan, processes: int) -> Iterator[Callable[[_Draw, Sequence[Pass]], Iterable[_Rows]]]:
+    """What draws passes, in order, in this process or in several others."""
+    if processes == 1:
+        yield map
+        _scene.cache_clear()  # as it ends with the other processes
+        return
+    # Spawned, because a fork of a process that runs threads may hang.
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield partial(pool.imap, chunksize=4)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    walkers: list[Walker]
+    cameras: Sequence[Camera]
+    backdrops: Sequence[Image.Image]
+
+
+@cache
+def _scene(plan: Plan) -> _Scene:
+    cameras = _cameras(plan.vary)
+    seeds = [np.random.default_rng((plan.seed, 2, place)) for place in range(len(cameras))]
+    return _Scene(_walkers(plan), cameras, [background(*each) for each in zip(cameras, seeds, strict=True)])
+
+
+def _drawn(folder: Path, plan: Plan, one: Pass) -> _Rows:
+    """Draw a track; its rows of the manifest."""
+    scene = _scene(plan)
+    shot = _shot(scene.walkers, one, scene.cameras[one.place], scene.backdrops[one.place], plan)
+    return list(_written(folder, shot, one, plan))
+
+
 def _walkers(plan: Plan) -> list[Walker]:
     people = cast(plan.people + plan.test_people, plan.seed, plan.vary)
-    if plan.vary == "clothes":
+    if plan.vary != "gait":
         return [walker(person) for person in people]
     mesh = walker(people[0]).mesh  # the body, and what is worn, of all
     return [Walker(person, mesh) for person in people]
 
 
 def _cameras(vary: Vary) -> Sequence[Camera]:
-    if vary == "clothes":
+    if vary != "gait":
         return CAMERAS
     return [replace(camera, yaws=yaws) for camera, yaws in zip(CAMERAS, MOTION_YAWS, strict=True)]
 
@@ -123,7 +160,7 @@ def _shot(walkers: list[Walker], one: Pass, camera: Camera, backdrop: Image.Imag
     person = shot.walker.person
     gait = restarted(person.gait, np.random.default_rng((*seed, 2)))
     shot = replace(shot, walker=replace(shot.walker, person=replace(person, gait=gait)))
-    return shot if plan.vary == "clothes" else replace(shot, post_px=None, passer=None)
+    return shot if plan.vary != "gait" else replace(shot, post_px=None, passer=None)
 
 
 def _company(walkers: list[Walker], number: int, plan: Plan) -> tuple[list[Walker], int]:

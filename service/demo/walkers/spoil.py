@@ -1,5 +1,6 @@
 """What goes wrong with the frames of a track: bands that are blanked out, and frames that show next to nothing."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
@@ -11,20 +12,21 @@ Fault = Literal["", "band", "spoiled"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 BAND_HEIGHT = (0.25, 0.45)  # of the crop
-SPELL, FAULTY = 8, 3  # of so many frames, so many are faulty
+SPELL = 8
+FAULTY: Mapping[Fault, int] = {"": 0, "band": 3, "spoiled": 5}  # frames of a spell
 
 
 def faults(kind: Fault, frames: int, rng: np.random.Generator) -> list[Fault]:
-    """What happens to each frame of a track with that kind of fault: three frames in eight have it.
+    """What happens to each frame of a track with that kind of fault.
 
     A band comes and goes: three frames in a row have it, the next five do not, and so on, so that most of any eight
-    frames in a row show what it hides. Spoiled frames are anywhere.
+    frames in a row show what it hides. Spoiled frames are anywhere, and more than half of all.
     """
     if kind == "band":
-        hit = (np.arange(frames) - int(rng.integers(SPELL))) % SPELL < FAULTY
+        hit = (np.arange(frames) - int(rng.integers(SPELL))) % SPELL < FAULTY[kind]
     else:
         hit = np.zeros(frames, np.bool_)
-        hit[rng.choice(frames, round(frames * FAULTY / SPELL), replace=False)] = True
+        hit[rng.choice(frames, round(frames * FAULTY[kind] / SPELL), replace=False)] = True
     return [kind if each else "" for each in hit]
 
 
