@@ -77,6 +77,7 @@ class Study(Section):
     pretrain: str | None = None  # a configuration's name or file; none: nothing is pre-trained
     finetune: str | None = None  # the same; none: all variants are published systems
     changes: Changes = Field(default_factory=dict)  # in every run, below those of the variants
+    changes_in_systems: Changes = Field(default_factory=dict)  # in every run of a published system
     changes_in: dict[str, Changes] = Field(default_factory=dict)  # in the runs of one configuration, by its name
     seeds: Annotated[list[Seed], Field(min_length=1, default_factory=lambda: [1])]
     tests: Annotated[list[Tested], Field(min_length=1)]
@@ -117,7 +118,11 @@ class Study(Section):
     def _every_change_is_read(self) -> "Study":
         runs = [stage.changes for one in self.variants for stage in one.system]
         runs += [one.pretrain or {} for one in self.variants] + [one.finetune for one in self.variants]
-        if any("seed" in changes for changes in [self.changes, *self.changes_in.values(), *runs]):
+        if self.changes_in_systems and not any(one.system for one in self.variants):
+            raise ValueError("no variant is a published system: leave `changes_in_systems` out")
+        if any(
+            "seed" in changes for changes in [self.changes, self.changes_in_systems, *self.changes_in.values(), *runs]
+        ):
             raise ValueError("every run's seed is the study's: leave `seed` out of all changes, and set `seeds`")
         for one in self.variants:
             if one.pretrain and self.pretrain is None:
@@ -200,7 +205,8 @@ def runs_of(study: Study, variant: Variant, seed: int) -> Runs:
 
 
 def _run(kind: type[Config], study: Study, variant: Variant, config: str, changes: Changes, seed: int) -> Config:
-    levels = (study.changes, study.changes_in.get(config, {}), changes, {"seed": seed})
+    common = study.changes_in_systems if kind is SystemRun else {}
+    levels = (study.changes, common, study.changes_in.get(config, {}), changes, {"seed": seed})
     try:
         values = read_config(config, *levels, folder=SYSTEMS if kind is SystemRun else CONFIGS)
     except BadConfig as error:

@@ -44,7 +44,8 @@ def ended(command: list[str]) -> object:
 
 SYSTEMS = """
 seeds = [2]
-changes = {{ tracks = 2 }}
+changes = {{ tracks = 3 }}
+changes_in_systems = {{ tracks = 2 }}
 changes_in = {{ "{0}/run.toml" = {{ "schedule.lr" = 1e-4 }} }}
 tests = [
   {{ data = "csv", protocols = ["v2v"] }},

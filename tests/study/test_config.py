@@ -172,3 +172,23 @@ def test_vills_has_no_settings_to_be_tested_by(tmp_path: Path) -> None:
     file.write_text(f'{file.read_text()}[[variants]]\nname = "again"\nlike = "whole"\nsettings = {{ frames = 3 }}\n')
     with pytest.raises(BadConfig, match="whole is VILLS, which computes by no settings"):
         read_study(str(file))
+
+
+def test_what_changes_in_published_systems_changes_in_nothing_else(tmp_path: Path) -> None:
+    file = a_study(tmp_path)
+    text = file.read_text()
+    file.write_text("changes_in_systems = { tracks = 2 }\n" + text)
+    with pytest.raises(BadConfig, match="no variant is a published system: leave `changes_in_systems` out"):
+        read_study(str(file))
+    run = 'system = "baseline"\nsources = [{ data = "csv", share = 2 }]\nschedule = { steps = 1, warmup = 0 }\n'
+    (tmp_path / "run.toml").write_text(run)
+    own = f'[[variants]]\nname = "system"\nsystem = [{{ config = "{tmp_path}/run.toml" }}]\n'
+    file.write_text("changes_in_systems = { tracks = 7 }\n" + text + own)
+    study = read_study(str(file))
+    tracks = {
+        name: config.tracks
+        for one in study.variants
+        for name, config in runs_of(study, one, 1)
+        if not isinstance(config, PretrainConfig)
+    }
+    assert tracks.pop("1-run") == 7 and 7 not in tracks.values() and FINETUNE in tracks
