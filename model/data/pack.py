@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,14 @@ from model.data.kept import kept_array, to_write
 
 Pixels = npt.NDArray[np.uint8]  # (N, H, W, 3), RGB
 READ_AT_ONCE = 256
+
+
+class PixelRows(Protocol):
+    """Pictures (N, H, W, 3), RGB, of which some are asked for by row: (F,) -> (F, H, W, 3)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: npt.NDArray[np.int64], /) -> Pixels: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ Named assumptions:
   equals its own mean, so it has no occluded band and stays as it is.
 - The guider sees pictures at the size that the base net was trained with, each as a clip of one frame.
 - "Whole video": what `features` is given. A track in pieces is scored and completed piece by piece.
+- Of a data set every track is a video, and completed once, before the last stage (`model.training.completed`).
 """
 
 from collections.abc import Mapping
@@ -30,9 +31,9 @@ from torch import Tensor, nn
 from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.non_local_trunk import NonLocalTrunk
 from model.layers.occlusion import THRESHOLD, band_features, band_mask, band_scores, neighbours
+from model.layers.signed_pixels import normalised, signed
 from model.systems.stcnet import STCnet, STCnetConfig, Windows
 from model.systems.system import Batch, System, frames_of
-from model.vills.config import IMAGENET_MEAN, IMAGENET_STD
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,8 @@ class VRSTCConfig:
     width: int = 128
     frames: int = 4
     non_local: bool = True  # False: the base net, frame by frame
-    # "features": `features` completes what it is given, training does not, as its data were completed beforehand, the
-    # paper's way. "always": training completes each clip as it comes, for data that nobody completed. "off": never.
-    completion: Literal["off", "features", "always"] = "features"
+    # "features": `features` completes what it is given; `losses` does not, as its data were completed beforehand.
+    completion: Literal["off", "features"] = "features"
     threshold: float = THRESHOLD
     stcnet: STCnetConfig = field(default_factory=STCnetConfig)
 
@@ -89,9 +89,27 @@ class Completer(nn.Module):
         return super().train(False)  # batch norms included, whatever is trained around it
 
     @torch.no_grad()
+    def features(self, clips: Tensor) -> Tensor:
+        """Of each band, frame by frame, as the base net sees it: (B, T, 3, H, W), normalised -> (B, T, K, C)."""
+        return band_features(self.locator.maps(clips))
+
+    def hidden(self, scores: Tensor) -> Tensor:
+        """Which bands are occluded by their scores against the whole video; same shape, bool."""
+        return scores < self.threshold
+
     def occluded(self, clips: Tensor) -> Tensor:
-        """Which bands are hidden: (B, T, 3, H, W), normalised -> (B, T, K) bool."""
-        return band_scores(band_features(self.locator.maps(clips))) < self.threshold
+        """Which bands are hidden: (B, T, 3, H, W), normalised, each clip a whole video -> (B, T, K) bool."""
+        return self.hidden(band_scores(self.features(clips)))
+
+    @torch.no_grad()
+    def draw(self, frames: Tensor, windows: Windows, bands: Tensor) -> Tensor:
+        """Draw bands (F, K) of frames (F, 3, H, W), normalised, anew; same shape out, all else bit for bit.
+
+        windows: the same frames between their neighbours, at STCnet's size.
+        """
+        _, drawn = self.stcnet(windows, band_mask(bands, windows.frames.shape[2]))
+        size = frames.shape[2], frames.shape[3]
+        return torch.where(band_mask(bands, size[0]), normalised(drawn, size).to(frames.dtype), frames)
 
     @torch.no_grad()
     def complete(self, clips: Tensor) -> Tensor:
@@ -100,12 +118,8 @@ class Completer(nn.Module):
         hidden = bands.any(dim=2)  # (B, T)
         if not hidden.any():
             return clips
-        bands, frames = bands[hidden], clips[hidden]  # (F, K), (F, 3, H, W)
-        windows = self._windows(clips, hidden, hidden)
-        _, drawn = self.stcnet(windows, band_mask(bands, windows.frames.shape[2]))
         completed = clips.clone()
-        size = frames.shape[2], frames.shape[3]
-        completed[hidden] = torch.where(band_mask(bands, size[0]), normalised(drawn, size).to(frames.dtype), frames)
+        completed[hidden] = self.draw(clips[hidden], self._windows(clips, hidden, hidden), bands[hidden])
         return completed
 
     @torch.no_grad()
@@ -166,7 +180,7 @@ class VRSTC(System):
         return features
 
     def complete(self, clips: Tensor) -> Tensor:
-        """Complete a data set offline: (B, T, 3, H, W), normalised, each clip a whole video; same shape out.
+        """Draw what is hidden anew: (B, T, 3, H, W), normalised, each clip a whole video; same shape out.
 
         Pixels outside occluded bands come back bit for bit.
 
@@ -175,43 +189,20 @@ class VRSTC(System):
         """
         self._check(clips)
         if self.completer is None:
-            raise ValueError('completion="off" leaves nothing to complete with: take "features" or "always"')
+            raise ValueError('completion="off" leaves nothing to complete with: take "features"')
         return self.completer.complete(clips)
 
     def training_heads(self, n_persons: int) -> nn.Module:
         return nn.Linear(self.dimension, n_persons)
 
     def losses(self, batch: Batch, heads: nn.Module) -> Mapping[str, Tensor]:
-        """Cross-entropy of the clips' features, without smoothing; the paper trains by nothing else."""
+        """Cross-entropy of the clips' features, without smoothing; the paper trains by nothing else.
+
+        The clips are taken as they are: what is hidden in them has been drawn anew before.
+        """
         self._check(batch.clips)
-        clips = batch.clips
-        if self.completer is not None and self.config.completion == "always":
-            clips = self.completer.complete(clips)
-        return {"identity": F.cross_entropy(heads(self.net(clips)).float(), batch.person)}
+        return {"identity": F.cross_entropy(heads(self.net(batch.clips)).float(), batch.person)}
 
     def _check(self, clips: Tensor) -> None:
         """Raises ValueError for what are not clips of at least one frame of the configured size."""
         frames_of(clips, self.config.height, self.config.width)
-
-
-def signed(frames: Tensor, size: tuple[int, int]) -> Tensor:
-    """ImageNet-normalised frames (F, 3, H, W) -> values -1 to 1, at another H and W."""
-    mean, std = _statistics(frames)
-    return _resized(2 * (frames * std + mean) - 1, size)
-
-
-def normalised(frames: Tensor, size: tuple[int, int]) -> Tensor:
-    """The way back from `signed`."""
-    mean, std = _statistics(frames)
-    return (_resized((frames + 1) / 2, size) - mean) / std
-
-
-def _statistics(frames: Tensor) -> tuple[Tensor, Tensor]:
-    """ImageNet's mean and standard deviation, (3, 1, 1) each."""
-    return frames.new_tensor(IMAGENET_MEAN)[:, None, None], frames.new_tensor(IMAGENET_STD)[:, None, None]
-
-
-def _resized(frames: Tensor, size: tuple[int, int]) -> Tensor:
-    if frames.shape[2:] == size:
-        return frames
-    return F.interpolate(frames, size, mode="bilinear", antialias=True)

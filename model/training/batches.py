@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from model.data.augment import AugmentPlan, augment
-from model.data.pack import Pixels
+from model.data.pack import PixelRows
 from model.training.distributed import rank, world_size
 
 
@@ -20,7 +20,7 @@ def batch_seed(seed: int, number: int) -> int:
     return seed * 1_000_003 + number
 
 
-def pictures_at(pixels: Pixels, rows: npt.NDArray[np.int64], device: str) -> Tensor:
+def pictures_at(pixels: PixelRows, rows: npt.NDArray[np.int64], device: str) -> Tensor:
     """Pictures of a pack as they are: (F, 3, H, W), uint8."""
     return torch.from_numpy(pixels[rows]).to(device).permute(0, 3, 1, 2)
 

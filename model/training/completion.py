@@ -10,6 +10,8 @@ from model.systems.network import SystemNetwork
 from model.systems.stcnet import STCnetHeads
 from model.systems.system import Batch
 from model.systems.vrstc import VRSTC, Completer, Guider
+from model.training.checkpoint import OTHER_DATA, Checkpoint
+from model.training.errors import BadCheckpoint
 from model.training.heads import each_picture, fit_classifier, pictures_of
 from model.training.system_config import SystemRun
 from model.training.system_task import SystemData, SystemModule, SystemTask
@@ -63,6 +65,27 @@ class CompletionTask(SystemTask):
         fit_classifier(classifier.cpu(), features, torch.from_numpy(person), domains, 0.0)
 
 
+def completes(network: SystemNetwork) -> bool:
+    """Whether the network is a VRSTC that finds and draws what is hidden."""
+    return isinstance(network.system, VRSTC) and network.system.completer is not None
+
+
+def recall(network: SystemNetwork, checkpoint: Checkpoint | None) -> None:
+    """Let a run that goes on complete by the completer that it began with, as its checkpoint has it.
+
+    Raises:
+        BadCheckpoint: it holds no such completer.
+    """
+    if checkpoint is None:
+        return
+    start = "network.system.completer."
+    found = {name.removeprefix(start): each for name, each in checkpoint.module.items() if name.startswith(start)}
+    try:
+        completer_of(network).load_state_dict(found)
+    except RuntimeError as error:
+        raise BadCheckpoint(f"the run's checkpoint {OTHER_DATA}") from error
+
+
 def completer_of(network: SystemNetwork) -> Completer:
     """The part of VRSTC that finds and draws what is hidden.
 
@@ -71,5 +94,5 @@ def completer_of(network: SystemNetwork) -> Completer:
     """
     system = network.system
     if not isinstance(system, VRSTC) or system.completer is None:
-        raise WeightsMismatch('this stage trains what VRSTC completes by: settings.completion must not be "off"')
+        raise WeightsMismatch('this stage needs what VRSTC completes by: settings.completion must not be "off"')
     return system.completer

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.data.pack import Pixels
+from model.data.pack import PixelRows
 from model.data.training_set import Rows, TrainingSet
 from model.layers.clip_layout import ClipLayout
 from model.losses.identity import identity_loss
@@ -33,7 +33,7 @@ def pictures_of(data: TrainingSet) -> tuple[Rows, Rows]:
 
 
 @torch.no_grad()
-def features_of(network: Vills, pixels: Pixels, rows: Rows, device: str, step: Callable[[int], None]) -> Tensor:
+def features_of(network: Vills, pixels: PixelRows, rows: Rows, device: str, step: Callable[[int], None]) -> Tensor:
     """What the neck is given for pictures as they are, and what it makes of them over all: (N, D), float32."""
     network.eval().to(device)
     found = each_picture(lambda frames: _still_features(network, frames), pixels, rows, device, step)
@@ -43,7 +43,7 @@ def features_of(network: Vills, pixels: Pixels, rows: Rows, device: str, step: C
 
 @torch.no_grad()
 def each_picture(
-    through: Callable[[Tensor], Tensor], pixels: Pixels, rows: Rows, device: str, step: Callable[[int], None]
+    through: Callable[[Tensor], Tensor], pixels: PixelRows, rows: Rows, device: str, step: Callable[[int], None]
 ) -> Tensor:
     """What `through` makes of pictures (F, 3, H, W), 0-255, some at a time: (N, D), float32. `step` counts them."""
     found = []

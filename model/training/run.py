@@ -8,15 +8,17 @@ import numpy as np
 
 from model.build import build_encoder
 from model.data.attributes import attributes_of
+from model.data.pack import PixelRows
 from model.data.records import Picture
 from model.data.samplers import ClipSampler, PersonSampler, TrackSampler
 from model.data.teacher import teacher_vectors
 from model.data.training_set import training_set
 from model.regions.cache import Bodies, cached_bodies
-from model.training.checkpoint import has_checkpoint
-from model.training.completion import CompletionTask
+from model.training.checkpoint import has_checkpoint, load_checkpoint
+from model.training.completed import completed
+from model.training.completion import CompletionTask, completes, recall
 from model.training.config import FinetuneConfig, PretrainConfig
-from model.training.distributed import rank, wait_for_all
+from model.training.distributed import rank, wait_for_all, world_size
 from model.training.errors import BadConfig
 from model.training.finetune import FinetuneData, FinetuneTask, TeacherVectors
 from model.training.loop import train
@@ -81,12 +83,16 @@ def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path
         shape = config.network_config(() if known is None else known.sizes)
         pack = packed(pictures, shape.height, shape.width, place, progress)
         shares = [source.share for source in config.sources]
-        people = PersonSampler(training_set(pictures), shares, config.tracks, shape.sampling.frames, config.seed)
+        people = PersonSampler(training_set(pictures), shares, config.tracks, shape.settings.frames, config.seed)
         sampler = ClipSampler(people, config.clips.rule, config.clips.stride)
-        data = SystemData(pack.pixels, sampler, None if known is None else known.table)
         weights, stem = _beginning(config, place)
         network = starting_system(shape, config.seed, weights=weights, stem_weights=stem)
         digest = data_digest(pack, pictures)
+        pixels: PixelRows = pack.pixels
+        if config.stage == "whole" and completes(network):
+            recall(network, load_checkpoint(place.out, config.model_dump_json(), digest, world_size()))
+            pixels = completed(network, pack.pixels, sampler.data, digest, place, progress)
+        data = SystemData(pixels, sampler, None if known is None else known.table)
         if config.stage != "completion":
             return _trained(SystemTask(network, config, data), config, digest, place, progress)
         task = CompletionTask(network, config, data)

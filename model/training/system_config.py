@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from model.systems.config import SystemConfig, system_config
 from model.training.config import Change, Part, Positive, Schedule, Section, Seed, Sizes, Source
+from model.training.unread import refuse_unread
 
 FOLDER = "configs/systems"
 
@@ -18,6 +19,12 @@ class Clips(Section):
     # window: T frames one `stride` apart, from anywhere. chunks: one anywhere in each of T equal parts.
     rule: Literal["window", "chunks"] = "window"
     stride: Positive = 1  # frames from one to the next, of a window; less where a track is too short for it
+
+    @model_validator(mode="after")
+    def _a_stride_is_of_a_window(self) -> "Clips":
+        if self.rule != "window":
+            refuse_unread(self, ("stride",), 'rule is "chunks"')
+        return self
 
 
 class PlainChange(Change):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from model.data.augment import AugmentPlan
-from model.data.pack import Pixels
+from model.data.pack import PixelRows
 from model.data.samplers import ClipSampler
 from model.precision import fast_autocast
 from model.systems.network import SystemNetwork
@@ -30,7 +30,7 @@ Attributes = npt.NDArray[np.float32]  # (N, A) of 0 and 1, row for row of the pa
 class SystemData:
     """What a run draws its batches from."""
 
-    pixels: Pixels  # (N, H, W, 3)
+    pixels: PixelRows  # (N, H, W, 3)
     sampler: ClipSampler
     attributes: Attributes | None
 

@@ -69,7 +69,7 @@ def systems_study(folder: Path) -> Path:
     )
     stages = {
         stage: toml({"system": "vrstc", "stage": stage, "settings": TINY["vrstc"] | more})
-        for stage, more in (("base", {"non_local": False, "completion": "off"}), ("whole", {"completion": "always"}))
+        for stage, more in (("base", {"non_local": False, "completion": "off"}), ("whole", {"completion": "features"}))
     }
     file = folder / "systems.toml"
     file.write_text(SYSTEMS.format(folder, sta=toml({"settings": TINY["sta"]}), **stages))

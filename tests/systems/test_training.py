@@ -92,6 +92,14 @@ def test_vrstc_is_trained_in_three_stages(tmp_path: Path, people: Path, trunk: P
     assert completer and all(torch.equal(drawn[name], last[name]) for name in completer)
     own = "system.net.trunk.trunk.stages.0.0.0.weight"
     assert not torch.equal(drawn[own], last[own])
+    assert [len(list((tmp_path / out).glob("completed-*.npy"))) for out in ("base", "completion", "run")] == [0, 0, 2]
+    for more in (("--stop-after", "1"), ()):  # going on, it needs no weights, and draws again what is gone
+        begun_with = ("--weights", str(second)) if more else ()
+        assert train(tmp_path, people, config("vrstc"), *begun_with, *more, out="parts") == 0
+        for file in (tmp_path / "parts").glob("completed-*.npy"):
+            file.unlink()
+    parts = load_weights(tmp_path / "parts" / "weights.safetensors").tensors
+    assert all(torch.equal(tensor, parts[name]) for name, tensor in last.items())
 
 
 def test_attributes_are_learnt_from_columns_of_the_manifest(tmp_path: Path, trunk: Path) -> None:
@@ -128,6 +136,8 @@ def test_a_column_that_is_not_there_is_named(
         ({"attributes": {"head": ["hair"]}}, "cosam learns no attributes"),
         ({"system": "attributes"}, "name the manifest's columns in `attributes`, or set settings.sigma to inf"),
         ({"clips": {"rule": "all"}}, "clips.rule"),
+        ({"clips": {"rule": "chunks", "stride": 8}}, 'stride is 8 and nothing reads it, for rule is "chunks"'),
+        ({"system": "vrstc", "settings": {"completion": "always"}}, "completion is 'always'.*mend settings.completion"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(changes: dict[str, object], told: str) -> None:

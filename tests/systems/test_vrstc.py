@@ -1,6 +1,7 @@
 """VRSTC: occluded bands found and drawn anew, then the ReID net."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -8,12 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.layers.frame_trunk import FrameTrunk, TrunkName
+from model.layers.imagenet_pixels import ImagenetPixels
 from model.layers.non_local import NonLocal
 from model.layers.non_local_trunk import NonLocalTrunk
 from model.layers.occlusion import BANDS
+from model.layers.signed_pixels import as_pixels, normalised, signed
 from model.systems.stcnet import STCnet, STCnetConfig, Windows
 from model.systems.system import Batch
-from model.systems.vrstc import VRSTC, Completer, Guider, VRSTCConfig, normalised, signed
+from model.systems.vrstc import VRSTC, Completer, Guider, VRSTCConfig
 from model.vills.config import IMAGENET_MEAN, IMAGENET_STD
 from tests.losses.literal import seeded
 
@@ -205,7 +208,7 @@ def test_stcnet_learns_with_the_base_net_as_its_guide() -> None:
 
 
 def test_losses_are_plain_cross_entropy_and_reach_every_parameter() -> None:
-    net = system(replace(SMALL, completion="always")).train()
+    net = system().train()
     wake(net)
     heads, batch = net.training_heads(3), batch_of(clips())
     assert not completer(net).training and not any(each.training for each in completer(net).modules())
@@ -218,23 +221,29 @@ def test_losses_are_plain_cross_entropy_and_reach_every_parameter() -> None:
     assert all(not p.requires_grad and p.grad is None for p in completer(net).parameters())
     assert all(torch.equal(value, before[key]) for key, value in completer(net).state_dict().items())
     net.eval()
-    logits = heads(net.net(completer(net).complete(batch.clips)))
+    logits = heads(net.net(batch.clips))
     wanted = -sum(logits[b].log_softmax(0)[b] for b in range(2)) / 2
     torch.testing.assert_close(net.losses(batch, heads)["identity"], wanted)
 
 
-@pytest.mark.parametrize(("completion", "trains_on_drawn"), [("off", False), ("features", False), ("always", True)])
-def test_training_completes_only_where_asked(
-    monkeypatch: pytest.MonkeyPatch, completion: str, trains_on_drawn: bool
+@pytest.mark.parametrize("completion", ["off", "features"])
+def test_training_takes_clips_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, completion: Literal["off", "features"]
 ) -> None:
-    net, bands = system(replace(SMALL, completion=completion)), nothing_hidden()  # type: ignore[arg-type]
+    """What is hidden in its data was drawn anew before."""
+    net, bands = system(replace(SMALL, completion=completion)), nothing_hidden()
     bands[:, 1, 0] = True
     say(monkeypatch, bands)
     heads, batch = net.training_heads(3), batch_of(clips())
     loss = net.losses(batch, heads)["identity"]
-    plain = F.cross_entropy(heads(net.net(batch.clips)), batch.person)
-    assert torch.equal(loss, plain) != trains_on_drawn
+    assert torch.equal(loss, F.cross_entropy(heads(net.net(batch.clips)), batch.person))
     assert torch.equal(net.features(batch.clips), net.net(batch.clips)) == (completion == "off")
+
+
+def test_pixels_come_back_from_what_trunks_are_fed() -> None:
+    pixels = torch.randint(0, 256, (2, 8, 4, 3), dtype=torch.uint8, generator=seeded(1))
+    assert torch.equal(as_pixels(ImagenetPixels()(pixels.permute(0, 3, 1, 2))), pixels)
+    assert as_pixels(torch.full((1, 3, 2, 2), 9.0)).min() == 255
 
 
 def test_under_autocast_features_are_float32() -> None:
@@ -253,7 +262,7 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_the_paper_s_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = replace(VRSTCConfig(), completion="always")
+    config = VRSTCConfig()
     net = system(config).train()
     places = [name for name, each in net.net.named_modules() if isinstance(each, NonLocal)]
     assert [name.rpartition(".")[2] for name in places] == ["2-1", "2-3", "3-1", "3-3", "3-5"]  # 2 in res3, 3 in res4
