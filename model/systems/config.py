@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from model.errors import WeightsMismatch
 from model.sampling import EVEN, RULE, Sampling
-from model.systems.bounds import Frames, Pixels
+from model.systems.bounds import MOST_FRAMES, Frames, Pixels
 from model.systems.registry import SYSTEMS
 
 MAX_CLIPS = 8  # taken from one track
@@ -43,13 +43,16 @@ class SystemConfig:
 
     @property
     def sampling(self) -> Sampling:
-        """Clips are as long as in training, whichever more a system could take.
+        """Clips are as long as in training, whichever more a system could take; but for one whose paper tests each
+        track whole, as one clip: that has as many frames as all clips of the others.
 
-        They count the same in a track's mean, so they are of equal length where a system takes any. One that takes a
+        Clips count the same in a track's mean, so they are of equal length where a system takes any. One that takes a
         fixed number repeats what is short, as its paper does with a track's last clip.
         """
-        rule = RULE if SYSTEMS[self.name].system.fixed else EVEN
-        return Sampling(int(self.settings.frames), self.height, self.width, MAX_CLIPS, rule)
+        system, frames = SYSTEMS[self.name].system, int(self.settings.frames)
+        if system.whole:
+            return Sampling(MAX_CLIPS * frames, self.height, self.width, 1, EVEN)
+        return Sampling(frames, self.height, self.width, MAX_CLIPS, RULE if system.fixed else EVEN)
 
     def to_json(self) -> str:
         return json.dumps({"system": self.name, "settings": asdict(self.settings)}, sort_keys=True)
@@ -91,6 +94,11 @@ def system_config(name: str, settings: Mapping[str, Any]) -> SystemConfig:
         config = SystemConfig(name, TypeAdapter(kind).validate_python(dict(settings)))
     except ValidationError as error:
         raise ValueError(f"{name} cannot be built: {'; '.join(map(_told, error.errors()))}") from error
+    if SYSTEMS[name].system.whole and config.sampling.frames > MOST_FRAMES:
+        raise ValueError(
+            f"{name} cannot be built: a track is one clip of {MAX_CLIPS} times settings.frames, at most {MOST_FRAMES}, "
+            f"and settings.frames is {config.settings.frames}: lower it to {MOST_FRAMES // MAX_CLIPS} or less"
+        )
     if config.settings.trunk == "inception_v3" and min(config.height, config.width) < INCEPTION_PIXELS:
         raise ValueError(
             f"{name} cannot be built: inception_v3 needs frames of {INCEPTION_PIXELS} pixels each way, and they are "

@@ -23,11 +23,13 @@ class System(nn.Module, ABC):
 
     frames: T of the clips that the paper trains on. fixed: whether every clip has to have exactly that many; whoever
     calls then cuts longer tracks into snippets, repeats frames of shorter ones, and averages the snippets' features.
+    whole: whether a track is one clip of as many frames as otherwise eight clips have, and not several clips.
     middle: of a frame's height and width, the part in its middle that retrieval looks at, enlarged to the whole.
     """
 
     frames: int
     fixed: bool
+    whole: bool = False
     middle: float = 1.0
     dimension: int  # D of a feature
 

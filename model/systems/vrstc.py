@@ -16,7 +16,8 @@ Named assumptions:
 - Neighbours at a video's edges, or where there are none: `model.layers.occlusion.neighbours`. A clip of one frame
   equals its own mean, so it has no occluded band and stays as it is.
 - The guider sees pictures at the size that the base net was trained with, each as a clip of one frame.
-- "Whole video": what `features` is given. A track in pieces is scored and completed piece by piece.
+- "Whole video": what `features` is given. In retrieval this is one clip of a track, up to eight times T frames
+  spread over it (`SystemConfig.sampling`).
 - Of a data set every track is a video, and completed once, before the last stage (`model.training.completed`).
 """
 
@@ -44,7 +45,7 @@ class VRSTCConfig:
     last_stride: Literal[1, 2] = 1
     height: int = 256
     width: int = 128
-    frames: int = 4
+    frames: int = 4  # of a clip in training; a track in retrieval is one clip of up to eight times as many
     non_local: bool = True  # False: the base net, frame by frame
     # "features": `features` completes what it is given; `losses` does not, as its data were completed beforehand.
     completion: Literal["off", "features"] = "features"
@@ -166,6 +167,7 @@ class VRSTC(System):
     """
 
     fixed = False
+    whole = True
 
     def __init__(self, config: VRSTCConfig) -> None:
         super().__init__()

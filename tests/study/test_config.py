@@ -93,7 +93,7 @@ def test_every_system_sees_as_many_pictures_in_the_study_of_all(name: str) -> No
 
 
 def pictures(config: AnyRun) -> int:
-    frames = config.network_config().sampling.frames if isinstance(config, SystemRun) else config.frames
+    frames = config.network_config().settings.frames if isinstance(config, SystemRun) else config.frames
     tracks = 1 if isinstance(config, PretrainConfig) else config.tracks
     return config.schedule.steps * frames * tracks * sum(source.share for source in config.sources)
 

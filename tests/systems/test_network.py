@@ -10,6 +10,7 @@ import torch
 
 from model.build import build_encoder
 from model.errors import UnknownEncoder, WeightsMismatch
+from model.sampling import frame_indices
 from model.systems.config import SystemConfig, system_config
 from model.systems.encoder import drawn_system
 from model.systems.names import NAMES
@@ -71,7 +72,7 @@ def test_weights_travel_with_their_settings_and_are_served_by_name(name: str, tm
     assert load_weights(path).config == network.config
     encoder = build_encoder(name, weights=path, device="cpu", threads=1)
     assert (encoder.card.name, encoder.card.dimension, encoder.card.licence) == (name, network.dimension, "CC0")
-    assert encoder.card.sampling.frames == TINY[name]["frames"]
+    assert encoder.card.sampling == network.config.sampling
     clips, mask = clips_of(3, 1)
     found = encoder.encode(np.ascontiguousarray(clips.permute(0, 1, 3, 4, 2).numpy()), mask.numpy())
     with torch.inference_mode():
@@ -82,6 +83,29 @@ def test_weights_travel_with_their_settings_and_are_served_by_name(name: str, tm
         build_encoder(other, weights=path, device="cpu", threads=1)
     with pytest.raises(WeightsMismatch, match=f"weights of {name}, and the encoder asked for is vills-tiny"):
         build_encoder("vills-tiny", weights=path, device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_track_is_eight_clips_of_t_frames_or_one_of_eight_times_as_many(name: str) -> None:
+    sampling = system_config(name, TINY[name]).sampling
+    wanted = (8 * TINY[name]["frames"], 1) if name == "vrstc" else (TINY[name]["frames"], 8)
+    assert (sampling.frames, sampling.max_clips) == wanted
+
+
+@pytest.mark.parametrize("completion", ["off", "features"])
+def test_vrstc_sees_a_track_as_one_clip(completion: str) -> None:
+    """As its paper tests, with completion and without: spread over a track that has more frames than the clip."""
+    config = system_config("vrstc", TINY["vrstc"] | {"completion": completion})
+    for length in (1, 5, 16):
+        assert [each.tolist() for each in frame_indices(length, config.sampling)] == [[*range(length)]]
+    (clip,) = frame_indices(160, config.sampling)
+    assert clip.tolist() == list(range(5, 160, 10))
+
+
+def test_vrstc_s_clip_of_a_whole_track_is_within_what_the_service_holds() -> None:
+    assert system_config("vrstc", {"frames": 32}).sampling.frames == 256
+    with pytest.raises(ValueError, match=r"settings\.frames is 33: lower it to 32 or less"):
+        system_config("vrstc", {"frames": 33})
 
 
 def test_fingerprints_of_systems_differ(tmp_path: Path) -> None:
