@@ -11,6 +11,7 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 Frames = Annotated[int, Field(strict=True, ge=1, le=MOST_FRAMES)]
 Pixels = Annotated[int, Field(strict=True, ge=32, le=MOST_PIXELS)]  # 32: a trunk's last map is one place of them
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Cosine = Annotated[float, Field(strict=True, ge=-1, le=1)]
 Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]  # of a loss; a margin
 Scale = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, gt=0, le=1)]  # of a frame's sides, of a track's snippets

@@ -21,6 +21,7 @@ Named assumptions:
 - Of a data set every track is a video, and completed once, before the last stage (`model.training.completed`).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
@@ -33,6 +34,7 @@ from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.non_local_trunk import NonLocalTrunk
 from model.layers.occlusion import THRESHOLD, band_features, band_mask, band_scores, neighbours
 from model.layers.signed_pixels import normalised, signed
+from model.systems.bounds import Cosine
 from model.systems.stcnet import STCnet, STCnetConfig, Windows
 from model.systems.system import Batch, System, frames_of
 
@@ -49,7 +51,9 @@ class VRSTCConfig:
     non_local: bool = True  # False: the base net, frame by frame
     # "features": `features` completes what it is given; `losses` does not, as its data were completed beforehand.
     completion: Literal["off", "features"] = "features"
-    threshold: float = THRESHOLD
+    # tau: bands with a lower score are occluded. "fence": measured on the training tracks (`lower_fence`), for trunks
+    # whose cosines are distributed otherwise than those of the paper's; it then travels with the weights.
+    threshold: Cosine | Literal["fence"] = THRESHOLD
     stcnet: STCnetConfig = field(default_factory=STCnetConfig)
 
 
@@ -76,12 +80,17 @@ class ReIDNet(nn.Module):
 class Completer(nn.Module):
     """The two trained networks that find and fill occluded bands. Constants: nothing here ever learns.
 
-    locator: a base net of its own, as the scores that tau was chosen for are a base net's.
+    locator: a base net of its own, as the scores that tau was chosen for are a base net's. threshold: tau, a scalar;
+    -inf where it is to be measured and was not yet: then nothing is hidden.
     """
+
+    threshold: Tensor
 
     def __init__(self, config: VRSTCConfig) -> None:
         super().__init__()
-        self.threshold = config.threshold
+        fence = config.threshold == "fence"
+        tau = -math.inf if config.threshold == "fence" else config.threshold
+        self.register_buffer("threshold", torch.tensor(tau), persistent=fence)
         self.locator = ReIDNet(config, non_local=False)
         self.stcnet = STCnet(config.stcnet)
         self.requires_grad_(False).eval()
@@ -96,7 +105,7 @@ class Completer(nn.Module):
 
     def hidden(self, scores: Tensor) -> Tensor:
         """Which bands are occluded by their scores against the whole video; same shape, bool."""
-        return scores < self.threshold
+        return scores < self.threshold.to(scores.device)
 
     def occluded(self, clips: Tensor) -> Tensor:
         """Which bands are hidden: (B, T, 3, H, W), normalised, each clip a whole video -> (B, T, K) bool."""

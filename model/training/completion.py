@@ -1,20 +1,25 @@
 """VRSTC's second stage: the network that draws what is hidden of a person learns from frames in which nothing is."""
 
+import logging
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from model.errors import WeightsMismatch
+from model.layers.occlusion import lower_fence
 from model.systems.network import SystemNetwork
 from model.systems.stcnet import STCnetHeads
 from model.systems.system import Batch
-from model.systems.vrstc import VRSTC, Completer, Guider
-from model.training.checkpoint import OTHER_DATA, Checkpoint
-from model.training.errors import BadCheckpoint
+from model.systems.vrstc import Guider
+from model.training.completer import completer_of
+from model.training.distributed import rank
+from model.training.errors import BadConfig
 from model.training.heads import each_picture, fit_classifier, pictures_of
 from model.training.system_config import SystemRun
 from model.training.system_task import SystemData, SystemModule, SystemTask
+from model.training.whole_tracks import WholeTracks
+
+logger = logging.getLogger(__name__)
 
 
 class CompletionModule(SystemModule):
@@ -64,35 +69,25 @@ class CompletionTask(SystemTask):
         domains = torch.from_numpy(data.domain_of_person)
         fit_classifier(classifier.cpu(), features, torch.from_numpy(person), domains, 0.0)
 
+    def measure_fence(self, device: str, step: Callable[[int], None]) -> None:
+        """Set the completer's tau by the scores of all bands of all training tracks; `step` counts their pictures.
 
-def completes(network: SystemNetwork) -> bool:
-    """Whether the network is a VRSTC that finds and draws what is hidden."""
-    return isinstance(network.system, VRSTC) and network.system.completer is not None
-
-
-def recall(network: SystemNetwork, checkpoint: Checkpoint | None) -> None:
-    """Let a run that goes on complete by the completer that it began with, as its checkpoint has it.
-
-    Raises:
-        BadCheckpoint: it holds no such completer.
-    """
-    if checkpoint is None:
-        return
-    start = "network.system.completer."
-    found = {name.removeprefix(start): each for name, each in checkpoint.module.items() if name.startswith(start)}
-    try:
-        completer_of(network).load_state_dict(found)
-    except RuntimeError as error:
-        raise BadCheckpoint(f"the run's checkpoint {OTHER_DATA}") from error
-
-
-def completer_of(network: SystemNetwork) -> Completer:
-    """The part of VRSTC that finds and draws what is hidden.
-
-    Raises:
-        WeightsMismatch: the network has none.
-    """
-    system = network.system
-    if not isinstance(system, VRSTC) or system.completer is None:
-        raise WeightsMismatch('this stage needs what VRSTC completes by: settings.completion must not be "off"')
-    return system.completer
+        Raises:
+            BadConfig: no track has a second picture, so no band can look strange.
+        """
+        data, network = self._data.sampler.data, self.module.network.to(device).eval()
+        tracks, scores = WholeTracks(network, self._data.pixels, device), []
+        for track in data.tracks:
+            if len(track.rows) > 1:  # one frame is its own mean
+                scores.append(tracks.scores(track.rows))
+            step(len(track.rows))
+        if not scores:
+            raise BadConfig(
+                f'settings.threshold = "fence" is measured on tracks of two frames and more, and none of '
+                f"{len(data.tracks)} has them: set it to a number"
+            )
+        found, completer = torch.cat(scores), completer_of(network)
+        completer.threshold.fill_(lower_fence(found))
+        hidden, tau = int(completer.hidden(found).sum()), float(completer.threshold)
+        if rank() == 0:
+            logger.info("tau is %.3f: %d of %d bands are occluded", tau, hidden, found.numel())

@@ -16,7 +16,8 @@ from model.data.training_set import training_set
 from model.regions.cache import Bodies, cached_bodies
 from model.training.checkpoint import has_checkpoint, load_checkpoint
 from model.training.completed import completed
-from model.training.completion import CompletionTask, completes, recall
+from model.training.completer import completes, recall
+from model.training.completion import CompletionTask
 from model.training.config import FinetuneConfig, PretrainConfig
 from model.training.distributed import rank, wait_for_all, world_size
 from model.training.errors import BadConfig
@@ -97,6 +98,9 @@ def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path
             return _trained(SystemTask(network, config, data), config, digest, place, progress)
         task = CompletionTask(network, config, data)
         if not has_checkpoint(place.out):
+            if shape.settings.threshold == "fence":
+                with progress("measuring what looks strange", task.n_pictures) as step:
+                    task.measure_fence(place.device, step)
             with progress("fitting the guider", task.n_pictures) as step:
                 task.fit_guider(place.device, step)
         return _trained(task, config, digest, place, progress)

@@ -15,7 +15,7 @@ from model.layers.signed_pixels import as_pixels, signed
 from model.systems.network import SystemNetwork
 from model.systems.stcnet import Windows
 from model.training.batches import pictures_at
-from model.training.completion import completer_of
+from model.training.completer import completer_of
 
 PIECE = 64  # frames that go through a network at once
 

@@ -102,6 +102,13 @@ def test_vrstc_sees_a_track_as_one_clip(completion: str) -> None:
     assert clip.tolist() == list(range(5, 160, 10))
 
 
+@pytest.mark.parametrize("tau", [1.01, -2.0, math.nan, math.inf, "lower", True])
+def test_a_tau_that_no_cosine_can_have_is_refused(tau: object) -> None:
+    with pytest.raises(ValueError, match=r"vrstc cannot be built: .*mend settings\.threshold"):
+        system_config("vrstc", TINY["vrstc"] | {"threshold": tau})
+    assert system_config("vrstc", {}).settings.threshold == 0.89
+
+
 def test_vrstc_s_clip_of_a_whole_track_is_within_what_the_service_holds() -> None:
     assert system_config("vrstc", {"frames": 32}).sampling.frames == 256
     with pytest.raises(ValueError, match=r"settings\.frames is 33: lower it to 32 or less"):

@@ -1,6 +1,7 @@
 """VRSTC: occluded bands found and drawn anew, then the ReID net."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -12,13 +13,17 @@ from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.imagenet_pixels import ImagenetPixels
 from model.layers.non_local import NonLocal
 from model.layers.non_local_trunk import NonLocalTrunk
-from model.layers.occlusion import BANDS
+from model.layers.occlusion import BANDS, lower_fence
 from model.layers.signed_pixels import as_pixels, normalised, signed
+from model.systems.config import system_config
+from model.systems.encoder import drawn_system
 from model.systems.stcnet import STCnet, STCnetConfig, Windows
 from model.systems.system import Batch
 from model.systems.vrstc import VRSTC, Completer, Guider, VRSTCConfig
 from model.vills.config import IMAGENET_MEAN, IMAGENET_STD
+from model.weights import UNTRAINED, fill, load_weights, save_weights
 from tests.losses.literal import seeded
+from tests.systems.tiny import TINY
 
 SMALL = VRSTCConfig(trunk="resnet18", height=64, width=32, stcnet=STCnetConfig(size=(32, 16), width=4))
 OFF = replace(SMALL, completion="off")
@@ -238,6 +243,31 @@ def test_training_takes_clips_as_they_are(
     loss = net.losses(batch, heads)["identity"]
     assert torch.equal(loss, F.cross_entropy(heads(net.net(batch.clips)), batch.person))
     assert torch.equal(net.features(batch.clips), net.net(batch.clips)) == (completion == "off")
+
+
+def test_a_fence_leaves_out_what_is_far_below_the_rest() -> None:
+    scores = torch.normal(0.8, 0.05, (4000,), generator=seeded(1))
+    alone = lower_fence(scores)
+    assert (scores < alone).float().mean() < 0.01
+    strange = torch.full((1000,), 0.3)  # a fifth of all, which would pull Tukey's own fence below itself
+    fence = lower_fence(torch.cat([scores, strange]).view(-1, 5))
+    assert (scores < fence).float().mean() < 0.02 and (strange < fence).all()
+    assert lower_fence(torch.ones(3)) == 1  # nothing is below
+
+
+def test_a_measured_fence_travels_with_the_weights_and_a_number_with_the_settings(tmp_path: Path) -> None:
+    settings = TINY["vrstc"] | {"threshold": "fence"}
+    networks = [drawn_system(system_config("vrstc", settings), seed).eval() for seed in (1, 2)]
+    first, second = (completer(each.system) for each in networks if isinstance(each.system, VRSTC))
+    assert not second.hidden(torch.full((1, 1, BANDS), -1.0)).any()  # not measured yet
+    first.threshold.fill_(0.4321)
+    save_weights(tmp_path / "weights.safetensors", networks[0], UNTRAINED, half=True)
+    fill(networks[1], load_weights(tmp_path / "weights.safetensors").tensors, tmp_path)
+    assert torch.equal(second.threshold, torch.tensor(0.4321))
+    assert second.hidden(torch.tensor([0.43, 0.4321, 0.44])).tolist() == [True, False, False]
+    assert "threshold" not in completer(system()).state_dict() and float(
+        completer(system()).threshold
+    ) == pytest.approx(0.89)
 
 
 def test_pixels_come_back_from_what_trunks_are_fed() -> None:

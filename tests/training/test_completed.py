@@ -18,8 +18,8 @@ from model.systems.vrstc import VRSTC
 from model.training import whole_tracks
 from model.training.checkpoint import Checkpoint
 from model.training.completed import Completed, completed
-from model.training.completion import completer_of, recall
-from model.training.errors import BadCheckpoint
+from model.training.completer import completer_of, recall
+from model.training.errors import BadCheckpoint, BadConfig
 from model.training.place import RunPlace
 from model.training.whole_tracks import WholeTracks
 from tests.systems.tiny import TINY
@@ -35,7 +35,7 @@ DATA = TrainingSet(
 TAU = 0.99  # bands look much alike to a network that learnt nothing
 
 
-def network(threshold: float = TAU, seed: int = 1) -> SystemNetwork:
+def network(threshold: float | str = TAU, seed: int = 1) -> SystemNetwork:
     return drawn_system(system_config("vrstc", TINY["vrstc"] | {"threshold": threshold}), seed).eval()
 
 
@@ -187,3 +187,11 @@ def test_a_run_that_goes_on_completes_by_the_completer_it_began_with() -> None:
         assert torch.equal(completer_of(drawn).state_dict()[name], tensor)
     with pytest.raises(BadCheckpoint, match="give the data it began with"):
         recall(drawn, Checkpoint(1, "", "", 1, {}, {}))
+
+
+def test_a_fence_that_nobody_measured_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"give them \(--weights\), or set settings\.threshold to a number"):
+        make(tmp_path, network("fence"))
+    measured = network("fence")
+    completer_of(measured).threshold.fill_(TAU)
+    assert np.array_equal(everything(make(tmp_path, measured)), everything(make(tmp_path / "number")))
