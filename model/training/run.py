@@ -84,7 +84,7 @@ def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path
         shape = config.network_config(() if known is None else known.sizes)
         pack = packed(pictures, shape.height, shape.width, place, progress)
         shares = [source.share for source in config.sources]
-        people = PersonSampler(training_set(pictures), shares, config.tracks, shape.settings.frames, config.seed)
+        people = PersonSampler(training_set(pictures), shares, config.tracks, shape.settings.frames, config.draws)
         sampler = ClipSampler(people, config.clips.rule, config.clips.stride)
         weights, stem = _beginning(config, place)
         network = starting_system(shape, config.seed, weights=weights, stem_weights=stem)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -79,6 +80,14 @@ class SystemRun(Section):
                 "name the manifest's columns in `attributes`, or set settings.sigma to inf: all frames count the same"
             )
         return self
+
+    @property
+    def draws(self) -> int:
+        """The seed of what is drawn step by step, of tracks and augmentation: another one in each stage, so that no
+        stage sees again, batch by batch, what an earlier one of the same `seed` saw. Below 2 ** 32."""
+        if self.stage == "whole":
+            return self.seed
+        return int.from_bytes(sha256(f"{self.stage} {self.seed}".encode()).digest()[:4])
 
     def network_config(self, groups: Sequence[tuple[str, int]] = ()) -> SystemConfig:
         """The configuration of the network that is trained; `groups`: of attributes, as the data have them.

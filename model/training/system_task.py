@@ -99,7 +99,7 @@ class SystemTask:
         rows, length = draw.rows.reshape(-1), draw.rows.shape[1]  # every frame is real
         frames = pictures_at(self._data.pixels, rows, device)
         clip = torch.arange(len(draw.rows), device=device).repeat_interleave(length)
-        shown = augmented(frames, clip, self._plan, batch_seed(self._config.seed, number))
+        shown = augmented(frames, clip, self._plan, batch_seed(self._config.draws, number))
         batch = {"frames": shown.view(len(draw.rows), length, *shown.shape[1:])}
         for name in ("person", "track", "camera"):
             batch[name] = torch.from_numpy(getattr(draw, name)).to(device)

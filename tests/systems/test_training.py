@@ -1,22 +1,28 @@
 """Published systems learn in the one loop, from drawn people, by a command."""
 
+import itertools
 import json
 import math
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from model.build import build_encoder
+from model.data.samplers import ClipSampler, PersonSampler
+from model.systems.encoder import drawn_system
 from model.systems.names import NAMES
 from model.training.config_files import checked, read_config
 from model.training.errors import BadConfig
 from model.training.system_config import FOLDER, SystemRun
+from model.training.system_task import SystemData, SystemTask
 from model.weights import load_weights
 from service.commands.main import main
 from tests.systems.tiny import TINY, draw_trunk, toml
 from tests.training.drawn import draw_people
+from tests.training.test_completed import DATA
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +150,32 @@ def test_a_configuration_that_cannot_be_is_refused(changes: dict[str, object], t
     values = {"system": "cosam", "sources": [{"data": "csv", "share": 2}], "schedule": {"steps": 1}} | changes
     with pytest.raises(BadConfig, match=told):
         checked(SystemRun, values, "test")
+
+
+def test_no_stage_draws_what_another_stage_or_seed_does() -> None:
+    """The last stage draws by the seed itself, as every system of one stage does."""
+    values = {"sources": [{"data": "csv", "share": 2}], "schedule": {"steps": 1, "average": 0.0}}
+    draws = {
+        checked(SystemRun, values | {"system": "vrstc", "seed": seed, "stage": stage}, "test").draws
+        for seed in range(20)
+        for stage in ("base", "completion", "whole")
+    }
+    assert len(draws) == 60 and set(range(20)) <= draws and max(draws) < 2**32
+    assert checked(SystemRun, values | {"system": "sta", "seed": 7}, "test").draws == 7
+
+
+def test_stages_of_one_seed_see_other_pictures_in_other_ways() -> None:
+    values = {"system": "vrstc", "settings": TINY["vrstc"], "schedule": {"steps": 1, "average": 0.0}}
+    pixels = np.random.default_rng(1).integers(0, 256, (14, 64, 32, 3), np.uint8)
+    batches = []
+    for stage in ("base", "completion", "whole"):
+        sources = [{"data": "csv", "share": 2}]
+        run = checked(SystemRun, values | {"stage": stage, "sources": sources, "augment": {"flip": 1.0}}, "test")
+        sampler = ClipSampler(PersonSampler(DATA, (2,), 2, 2, run.draws), "window", 1)
+        task = SystemTask(drawn_system(run.network_config(), 1), run, SystemData(pixels, sampler, None))
+        batches.append(task.batch(0, 0, "cpu")["frames"])
+        assert torch.equal(batches[-1], task.batch(0, 0, "cpu")["frames"])
+    assert not any(torch.equal(one, other) for one, other in itertools.combinations(batches, 2))
 
 
 def test_a_setting_without_end_is_recorded_as_it_is() -> None:
