@@ -88,9 +88,9 @@ class Completer(nn.Module):
 
     def __init__(self, config: VRSTCConfig) -> None:
         super().__init__()
-        fence = config.threshold == "fence"
         tau = -math.inf if config.threshold == "fence" else config.threshold
-        self.register_buffer("threshold", torch.tensor(tau), persistent=fence)
+        # A number is the configuration's to tell, and not the weights'.
+        self.register_buffer("threshold", torch.tensor(tau, dtype=torch.float32), persistent=math.isinf(tau))
         self.locator = ReIDNet(config, non_local=False)
         self.stcnet = STCnet(config.stcnet)
         self.requires_grad_(False).eval()
