@@ -15,7 +15,7 @@ Seed = Annotated[int, typer.Option(min=0, help="The same seed draws the same pix
 Vary = Annotated[
     Literal["clothes", "details", "gait"],
     typer.Option(
-        help="clothes: people differ in all they are and wear; details: eight each are alike but for pattern, bag, "
+        help="clothes: people differ in all they are and wear; details: four each are alike but for pattern, bag, "
         "hair and gait; gait: in the time their limbs keep alone."
     ),
 ]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
 from typing import Literal, get_args
 
 import numpy as np
@@ -27,8 +26,7 @@ from service.demo.people import (
 Vary = Literal["clothes", "details", "gait"]
 VARIES: tuple[Vary, ...] = get_args(Vary)
 
-FAMILY = 8  # people alike but for details
-DETAILS = (Pattern, Bag, Hair)
+FAMILY = 4  # people alike but for details
 
 # Cycles a second. Below half of the frames a second, and the slowest goes through 3/4 of its cycle in a track.
 STRIDES = (0.4, 1.4)  # both legs look alike from afar, so what is seen of them is twice as fast
@@ -50,11 +48,11 @@ def cast(people: int, seed: int, vary: Vary) -> list[Person]:
     """The first `people` walkers of a seed.
 
     `clothes`: those of the demo, who differ in build, gait, clothes, bag and hair. `details`: the same in families of
-    eight, who have build, garments and colours in common; two of a family differ in pattern, bag or hair, and each
-    walks in a way of their own. `gait`: one body in one set of
-    clothes, with one way to move; what differs is how many cycles a second the legs, either arm and the trunk go
-    through. Since all four start anywhere in every track, a single picture of any of them is as likely as of any other.
-    Uneven steps would show in how often each pose is seen, in whatever order, so nobody limps.
+    four, who have build, garments and colours in common; any two of a family differ in pattern, bag and hair, and each
+    walks in a way of their own. `gait`: one body in one set of clothes, with one way to move; what differs is how many
+    cycles a second the legs, either arm and the trunk go through. Since all four start anywhere in every track, a
+    single picture of any of them is as likely as of any other. Uneven steps would show in how often each pose is seen,
+    in whatever order, so nobody limps.
 
     Raises:
         ValueError: fewer than one person.
@@ -72,9 +70,8 @@ def _families(people: int, seed: int) -> list[Person]:
     rng = np.random.default_rng([seed, 6])
     members: list[Person] = []
     for head in cast_people(-(-people // FAMILY), seed):
-        kinds = list(product(*DETAILS))
-        for chosen in rng.permutation(len(kinds))[:FAMILY]:
-            pattern, bag, hair = kinds[chosen]
+        deals = [rng.permutation(np.array(list(kind), dtype=object))[:FAMILY] for kind in (Pattern, Bag, Hair)]
+        for pattern, bag, hair in zip(*deals, strict=True):
             outfit = replace(head.outfit, pattern=pattern, bag=bag, hair=hair)
             members.append(Person(len(members) + 1, head.build, drawn_gait(rng, head.build, bag), outfit))
     return members[:people]
