@@ -1,6 +1,6 @@
 """Runs a study: every variant and seed is trained and tested; what is done already is not done again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +20,15 @@ from model.training.run import run
 from model.training.system_config import SystemRun
 
 
-def run_study(ready: ReadyStudy, progress: Progress, tell: Callable[[str], None]) -> list[Result]:
-    """All results of a study. A study that was stopped goes on.
+def run_study(
+    ready: ReadyStudy,
+    progress: Progress,
+    tell: Callable[[str], None],
+    *,
+    only: Collection[str] = (),
+    seeds: Collection[int] = (),
+) -> list[Result]:
+    """All results of a study, or those of some variants and seeds (none chosen: all). What was stopped goes on.
 
     Raises:
         DataError, TrainingError, EvaluationError: as the single runs. `ready_study` tells what can be known before.
@@ -29,7 +36,9 @@ def run_study(ready: ReadyStudy, progress: Progress, tell: Callable[[str], None]
     return [
         result
         for seed in ready.study.seeds
+        if not seeds or seed in seeds
         for variant in ready.study.variants
+        if not only or variant.name in only
         for result in _results(ready, variant, seed, progress, tell)
     ]
 

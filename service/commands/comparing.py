@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +31,12 @@ def compare(
     weights: Weights = None,
     stem_weights: StemWeights = None,
     pose: Pose = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="VARIANT", help="This variant alone; may be given several times.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="This seed alone; may be given several times.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")] = None,
 ) -> None:
     """Train every variant of a study alike, test all of them, and print one table. Goes on where it was stopped."""
@@ -46,16 +53,34 @@ def compare(
     plans = {name: read_study(study) for name, study in zip(names, studies, strict=True)}
     _check_overlap(plans)
     _check_pose(plans, pose)
+    only, seed = only or [], seed or []
+    _check_choice(plans, only, seed)
     place = replace(run_place(out, data, cache, weights, stem_weights), pose=pose)
     ready = {name: ready_study(plan, out / name, place) for name, plan in plans.items()}
-    results = {name: run_study(each, counted, lambda text: typer.echo(text, err=True)) for name, each in ready.items()}
+    told = partial(typer.echo, err=True)
+    results = {name: run_study(each, counted, told, only=only, seeds=seed) for name, each in ready.items()}
     published = {one.name: one.published for plan in plans.values() for one in plan.variants if one.published}
     # A variant of several studies is timed in the first of them.
-    times = clip_times({one.name: (ready[name], one) for name in reversed(names) for one in plans[name].variants})
+    shown = {result.variant for each in results.values() for result in each}
+    variants = {one.name: (ready[name], one) for name in reversed(names) for one in plans[name].variants}
+    times = clip_times({name: variants[name] for name in variants if name in shown})
     typer.echo(as_table([result for each in results.values() for result in each], times, published))
     if json_file is not None:
         rows = [(name, one) for name, each in results.items() for one in each]
         write_json(json_file, [{"study": name, **asdict(one), "clip_ms": times[one.variant]} for name, one in rows])
+
+
+def _check_choice(plans: "Mapping[str, Study]", only: list[str], seeds: list[int]) -> None:
+    """A name that no study has would choose nothing without a word."""
+    names = {one.name for plan in plans.values() for one in plan.variants}
+    numbers = {seed for plan in plans.values() for seed in plan.seeds}
+    if unknown := [name for name in only if name not in names]:
+        raise UserError(f"no variant is called {', '.join(unknown)}: there are {', '.join(sorted(names))}")
+    if missing := [seed for seed in seeds if seed not in numbers]:
+        raise UserError(f"no study has the seed {', '.join(map(str, missing))}: there are {sorted(numbers)}")
+    chosen = [(one, seed) for plan in plans.values() for one, seed in product(plan.variants, plan.seeds)]
+    if not any((not only or one.name in only) and (not seeds or seed in seeds) for one, seed in chosen):
+        raise UserError("no study has these variants with these seeds: leave --only or --seed out")
 
 
 def _check_overlap(plans: "Mapping[str, Study]") -> None:

@@ -325,3 +325,19 @@ def test_figures_found_before_a_setting_had_a_name_are_still_those_of_its_defaul
     found["runs"]["finetune"]["schedule"]["clip"] = 0.5
     file.write_text(json.dumps(found))
     assert ended(command) == 2 and "another configuration" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(300)
+def test_a_part_of_a_study_is_run_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw_people(tmp_path / "people")
+    out = tmp_path / "out"
+    command = ["compare", str(a_study(tmp_path)), "--data", f"csv={tmp_path / 'people'}", "--out", str(out)]
+    assert ended([*command, "--only", "plain", "--seed", "2"]) == 0
+    shown = capsys.readouterr()
+    assert "| plain |" in shown.out and "| whole |" not in shown.out and "±" not in shown.out
+    assert [each.relative_to(out).as_posix() for each in out.rglob("result.json")] == ["study/plain/2/result.json"]
+    for choice, said in (
+        (["--only", "plane"], "no variant is called plane: there are plain, whole"),
+        (["--seed", "7"], "no study has the seed 7: there are [1, 2]"),
+    ):
+        assert ended([*command, *choice]) == 2 and said in capsys.readouterr().err
