@@ -59,7 +59,10 @@ class AttentionPooling(TemporalPooling):
 
 
 class RecurrentPooling(TemporalPooling):
-    """RNN: one LSTM over the frames' spatial averages, and the mean of its outputs, 512 numbers."""
+    """RNN: one LSTM over the frames' spatial averages, and the mean of its outputs, 512 numbers.
+
+    In float32 whatever autocast is around it: on CPUs without AVX-512 torch has no LSTM of bfloat16.
+    """
 
     dimension = 512
 
@@ -68,7 +71,8 @@ class RecurrentPooling(TemporalPooling):
         self.lstm = nn.LSTM(channels, self.dimension, batch_first=True)
 
     def forward(self, maps: Tensor) -> Tensor:
-        outputs, _ = self.lstm(spatial_average(maps))  # (B, T, 512)
+        with torch.autocast(maps.device.type, enabled=False):
+            outputs, _ = self.lstm(spatial_average(maps).to(self.lstm.all_weights[0][0].dtype))  # (B, T, 512)
         return _over_time(outputs)
 
 
