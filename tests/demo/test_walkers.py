@@ -111,8 +111,8 @@ def test_a_family_is_alike_but_for_details() -> None:
         head = family[0]
         for member in family:
             assert member.build == head.build
-            details = {"pattern": head.outfit.pattern, "bag": head.outfit.bag, "hair": head.outfit.hair}
-            assert replace(member.outfit, **details) == head.outfit  # type: ignore[arg-type]
+            worn = head.outfit
+            assert replace(member.outfit, pattern=worn.pattern, bag=worn.bag, hair=worn.hair) == worn
         told = {tuple(attributes(member, "details").items()) for member in family}
         assert len(told) == len(family)
         for detail in ("pattern", "bag", "hair"):

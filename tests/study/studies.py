@@ -1,9 +1,11 @@
 """Small studies of drawn people, written into a folder."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from model.study.results import Result
 from service.commands.main import main
 from tests.systems.tiny import TINY, toml
 
@@ -74,3 +76,10 @@ def systems_study(folder: Path) -> Path:
     file = folder / "systems.toml"
     file.write_text(SYSTEMS.format(folder, sta=toml({"settings": TINY["sta"]}), **stages))
     return file
+
+
+def told_in(file: Path) -> list[Result]:
+    return [
+        Result(**{name: value for name, value in row.items() if name not in ("study", "clip_ms")})
+        for row in json.loads(file.read_text())
+    ]

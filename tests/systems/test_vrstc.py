@@ -176,15 +176,6 @@ def test_drawn_bands_are_those_of_stcnet_between_clear_neighbours(monkeypatch: p
     torch.testing.assert_close(signed(completed[0, 1:3], (64, 32)), second)
 
 
-def test_colours_survive_the_way_to_stcnet_and_back() -> None:
-    seen = clips()[0]
-    there = signed(seen, (64, 32))
-    assert there.min() >= -1.00001 and there.max() <= 1.00001 and there.max() - there.min() > 1.9
-    torch.testing.assert_close(normalised(there, (64, 32)), seen)
-    grey = torch.zeros(1, 3, 8, 4)
-    assert signed(normalised(grey, (16, 8)), (8, 4)).abs().max() < 1e-6
-
-
 def test_what_stcnet_learns_from_are_clear_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     net, bands, seen = system(), nothing_hidden(), clips()
     bands[0, 1, 2], bands[1, 1:, 0] = True, True

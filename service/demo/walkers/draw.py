@@ -104,8 +104,10 @@ def draw_walkers(folder: Path, plan: Plan, *, processes: int = 1, step: Callable
 def _drawing(plan: Plan, processes: int) -> Iterator[Callable[[_Draw, Sequence[Pass]], Iterable[_Rows]]]:
     """What draws passes, in order, in this process or in several others."""
     if processes == 1:
-        yield map
-        _scene.cache_clear()  # as it ends with the other processes
+        try:
+            yield map
+        finally:
+            _scene.cache_clear()  # as it ends with the other processes
         return
     # Spawned, because a fork of a process that runs threads may hang.
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
