@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -10,6 +11,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from model.training.errors import BadConfig
 from model.training.sharding import shard
+
+# One process packs or completes the data while the others wait for it, longer than NCCL's ten minutes. Where a process
+# dies torchrun ends the others, so that nobody waits this long for nothing.
+PATIENCE = timedelta(hours=24)
 
 
 @contextmanager
@@ -25,7 +30,7 @@ def process_group(device: str) -> Iterator[str]:
     own = _own_device(device)
     if own != device:
         torch.cuda.set_device(own)  # what NCCL goes by
-    dist.init_process_group("gloo" if own == "cpu" else "nccl")
+    dist.init_process_group("gloo" if own == "cpu" else "nccl", timeout=PATIENCE)
     try:
         yield own
     finally:

@@ -20,7 +20,7 @@ def second_of_torchrun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: calls.append(f"device {device}"))
-    monkeypatch.setattr(dist, "init_process_group", lambda backend: calls.append(backend))
+    monkeypatch.setattr(dist, "init_process_group", lambda backend, timeout: calls.append(f"{backend} for {timeout}"))
     monkeypatch.setattr(dist, "destroy_process_group", lambda: calls.append("left"))
     return calls
 
@@ -35,13 +35,13 @@ def test_each_process_of_a_machine_is_given_the_device_of_its_own(
     """`cuda` alone was device 0 in the thread that makes batches, whichever the process had set in its first one."""
     with ready(place(tmp_path, "cuda")) as own:
         assert own.device == "cuda:1"
-    assert second_of_torchrun == ["device cuda:1", "nccl", "left"]
+    assert second_of_torchrun == ["device cuda:1", "nccl for 1 day, 0:00:00", "left"]
 
 
 def test_processes_on_a_cpu_share_it(second_of_torchrun: list[str], tmp_path: Path) -> None:
     with ready(place(tmp_path, "cpu")) as own:
         assert own.device == "cpu"
-    assert second_of_torchrun == ["gloo", "left"]
+    assert second_of_torchrun == ["gloo for 1 day, 0:00:00", "left"]
 
 
 def test_more_processes_than_devices_are_refused(
