@@ -145,12 +145,12 @@ def read_study(name: str) -> Study:
         raise BadConfig(f"the study {name} changes {', '.join(sorted(unread))}, and no run of it is made with that")
     for variant in study.variants:  # an error in the last variant must not show after hours
         _check_test(study, variant)
-        networks = [
-            network_config(config.network)
-            for _, config in runs_of(study, variant, study.seeds[0])
-            if not isinstance(config, SystemRun)
-        ]
-        names = list(dict.fromkeys(network.name for network in networks))
+        runs = [config for _, config in runs_of(study, variant, study.seeds[0])]
+        names = list(
+            dict.fromkeys(
+                run.system if isinstance(run, SystemRun) else network_config(run.network).name for run in runs
+            )
+        )
         if len(names) > 1:
             raise BadConfig(
                 f"{variant.name} trains {names[0]} and then {names[1]}, and its runs are of one network: change both"

@@ -124,6 +124,19 @@ def test_a_study_leaves_out_variants_of_its_base(tmp_path: Path) -> None:
     }
 
 
+def test_stages_of_a_variant_are_of_one_system(tmp_path: Path) -> None:
+    """Bug: the first stage was trained, and then its weights did not fit the second one."""
+    file = systems_study(tmp_path)
+    (tmp_path / "other.toml").write_text((tmp_path / "run.toml").read_text().replace("sta", "gltr"))
+    text = file.read_text()
+    file.write_text(
+        text + f'[[variants]]\nname = "two"\nsystem = [{{ config = "{tmp_path}/run.toml" }}, '
+        f'{{ config = "{tmp_path}/other.toml" }}]\n'
+    )
+    with pytest.raises(BadConfig, match="two trains sta and then gltr, and its runs are of one network: change both"):
+        read_study(str(file))
+
+
 def test_pairs_are_compared_again_by_snippet_similarity_alone(tmp_path: Path) -> None:
     file = systems_study(tmp_path)
     file.write_text(file.read_text().replace('name = "sta"', 'name = "sta"\nrescore = 2'))
