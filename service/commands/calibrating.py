@@ -16,7 +16,7 @@ Protocols = Annotated[
     typer.Option(
         "--protocol",
         metavar="i2i|i2v|v2i|v2v",
-        help="What is asked; may be given several times. [default: i2v and v2v]",
+        help="What is asked; may be given several times. Default: i2v and v2v.",
     ),
 ]
 

@@ -12,7 +12,7 @@ import typer
 from service.commands.evaluating import check_places, write_json
 from service.commands.failures import UserError
 from service.commands.progress import counted
-from service.commands.training import Cache, Data, Out, Pose, StemWeights, Weights, run_place
+from service.commands.training import Cache, Data, Pose, StemWeights, Weights, run_place
 
 if TYPE_CHECKING:
     from model.study.config import Study
@@ -25,7 +25,10 @@ def compare(
             metavar="STUDY...", help="Names of studies that come with the product, or .toml files; one table of all."
         ),
     ],
-    out: Out,
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of all runs and of what they found: STUDY/VARIANT/SEED. Goes on where it stands."),
+    ],
     data: Data,
     cache: Cache = None,
     weights: Weights = None,

@@ -31,12 +31,12 @@ Protocols = Annotated[
     typer.Option(
         "--protocol",
         metavar="i2i|i2v|v2i|v2v",
-        help="Kind of the query to kind of the gallery; repeatable: every track is encoded once. [default: i2i]",
+        help="Kind of the query to kind of the gallery; repeatable: every track is encoded once. Default: i2i.",
     ),
 ]
 Split = Annotated[
     int | None,
-    typer.Option(min=0, metavar="N", help="Which split of prid2011 or ilidsvid, 0 to 9. [default: the first]"),
+    typer.Option(min=0, metavar="N", help="Which split of prid2011 or ilidsvid, 0 to 9. Default: the first."),
 ]
 Rerank = Annotated[bool, typer.Option("--rerank", help="Re-rank by k-reciprocal neighbours (k1 20, k2 6, 0.3).")]
 Rescore = Annotated[

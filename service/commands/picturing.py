@@ -18,7 +18,8 @@ Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of r
 Rows = Annotated[int, typer.Option(min=1, max=100, help="Queries on a sheet.")]
 Shown = Annotated[int, typer.Option(min=1, max=50, help="Answers beside each query.")]
 Series = Annotated[
-    list[str], typer.Option(help="Draw only these, such as loss or lr; repeatable.", default_factory=list)
+    list[str],
+    typer.Option(help="Draw only these, such as loss or lr; repeatable.", default_factory=list, show_default=False),
 ]
 
 

@@ -13,8 +13,8 @@ Port = Annotated[int | None, typer.Option(help="Port the api listens on; 0 takes
 Encoder = Annotated[
     str | None,
     typer.Option(
-        help="vills-light (the default, trained), onnx:FILE, or vills-mobile, vills-tiny, vills-small, vills-base. "
-        "[VILLS_ENCODER]"
+        help="vills-light (the default, trained), onnx:FILE, vills-mobile, vills-tiny, vills-small, vills-base, or a "
+        "published system: cosam, which is trained, gltr and others. [VILLS_ENCODER]"
     ),
 ]
 NewSpace = Annotated[

