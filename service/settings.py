@@ -43,15 +43,18 @@ class Settings(BaseSettings):
     # The encoder (worker)
     encoder: str = Field(
         "vills-light",
-        description="`vills-light`, which is trained; `vills-mobile`, `vills-tiny`, `vills-small`, `vills-base`, "
-        "and the published systems of docs/systems.md, untrained without weights of your own; or `onnx:FILE`",
+        description="`vills-light` or `cosam`, which are trained; `vills-mobile`, `vills-tiny`, `vills-small`, "
+        "`vills-base`, and the other published systems of docs/systems.md, untrained without weights of your own; or "
+        "`onnx:FILE`",
     )
     weights: Path | None = Field(
         None,
         description="safetensors for the encoder, but for ONNX files; empty: those that come with the product, "
         "else seeded, untrained",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the encoder runs")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where the encoder runs: `auto`, `cpu` or `cuda`"
+    )
     threads: int = Field(0, ge=0, description="threads of the encoder on a CPU; 0: one a core")
     compile: bool = Field(False, description="`torch.compile` the encoder: slower start, a few per cent faster")
     new_space: bool = Field(False, description="let a worker with another encoder open a new, empty gallery")
@@ -86,8 +89,12 @@ class Settings(BaseSettings):
     snapshot_entries: Count = Field(5000, description="log entries between two snapshots of the index")
 
     # Observation
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line logged")
-    log_format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe line logged: `debug`, `info`, `warning` or `error`"
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="`json`: one object a line; `console`: text for people"
+    )
 
     @property
     def media_root(self) -> str:
