@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -174,6 +175,13 @@ def _entry(header: Mapping[str, str], name: str, path: Path) -> str:
     return header[name]
 
 
+def _logistic(midpoint: float, slope: float) -> tuple[float, float]:
+    """A calibration. Raises ValueError where a higher score would be no likelier right, or its threshold no number."""
+    if not math.isfinite(midpoint) or not 0 < slope < math.inf:
+        raise ValueError(f"a calibration is a midpoint and a slope above 0, got {midpoint} and {slope}")
+    return midpoint, slope
+
+
 def _origin(header: Mapping[str, str], path: Path) -> Origin:
     try:
         calibration = json.loads(_entry(header, "calibration", path))
@@ -181,7 +189,7 @@ def _origin(header: Mapping[str, str], path: Path) -> Origin:
             trained=bool(json.loads(_entry(header, "trained", path))),
             licence=_entry(header, "licence", path),
             training_data=_entry(header, "training_data", path),
-            calibration=None if calibration is None else (float(calibration[0]), float(calibration[1])),
+            calibration=None if calibration is None else _logistic(float(calibration[0]), float(calibration[1])),
             code=header.get("code"),
         )
     except (ValueError, TypeError, LookupError) as error:

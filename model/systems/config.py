@@ -67,7 +67,7 @@ class SystemConfig:
         try:
             values = json.loads(text)
             return system_config(values["system"], values["settings"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise WeightsMismatch(
                 f"the configuration inside the weights is of no system of this version ({error}): "
                 "use weights saved by this version"

@@ -93,6 +93,9 @@ def test_weights_that_cannot_be_written_are_told_with_the_cure(tmp_path: Path) -
         ({"config": SMALL.to_json().replace('"mean": [', '"mean": [1.0, ')}, "mean and std are of red, green and blue"),
         ({"trained": "maybe"}, "header .* is damaged"),
         ({"calibration": "[1]"}, "header .* is damaged"),
+        # Bug: taken; nan made a threshold of 1, which hides every hit, and a falling slope turned confidence round.
+        ({"calibration": "[NaN, 1.0]"}, "midpoint and a slope above 0, got nan"),
+        ({"calibration": "[0.5, -3.0]"}, "midpoint and a slope above 0, got 0.5 and -3.0"),
     ],
 )
 def test_a_damaged_header_is_refused(tmp_path: Path, header: dict[str, str], message: str) -> None:

@@ -195,7 +195,8 @@ def test_sections_of_settings_are_looked_into() -> None:
 def test_a_header_of_no_system_is_refused() -> None:
     text = system_config("gltr", {}).to_json()
     assert SystemConfig.from_json(text) == system_config("gltr", {})
-    for broken in ("{", "[]", json.dumps({"system": "gltr"}), text.replace("gltr", "gtlr")):
+    listed = json.dumps({"system": "gltr", "settings": []})  # bug: a traceback
+    for broken in ("{", "[]", json.dumps({"system": "gltr"}), text.replace("gltr", "gtlr"), listed, "[" * 100_000):
         with pytest.raises(WeightsMismatch, match="of no system of this version"):
             SystemConfig.from_json(broken)
 
