@@ -16,6 +16,7 @@ class Batch:
     track: Tensor  # (B,) int64: clips of one track have the same number
     camera: Tensor  # (B,) int64
     attributes: Tensor | None = None  # (B, A) of 0 and 1, where the data have them
+    clear: Tensor | None = None  # (B, T) bool: frames without an occluded band, where a stage learns from these alone
 
 
 class System(nn.Module, ABC):

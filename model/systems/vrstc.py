@@ -4,8 +4,8 @@ Source: Hou et al., "VRSTC: Occlusion-Free Video Person Re-Identification", CVPR
 paper trains, one after the other:
 
 1. The base net: `VRSTCConfig(non_local=False, completion="off")`.
-2. STCnet (`model.systems.stcnet`), with the base net both to find frames without occlusion (`Completer.windows`) and,
-   frozen, to guide it (`Guider`).
+2. STCnet (`model.systems.stcnet`), with the base net both to find frames without occlusion, by the same scores against
+   whole videos (`model.training.completion`), and, frozen, to guide it (`Guider`).
 3. `complete`, with both, on all training tracks, each a whole video; then the net with non-local blocks on those.
 
 Named assumptions:
@@ -133,14 +133,15 @@ class Completer(nn.Module):
         return completed
 
     @torch.no_grad()
-    def windows(self, batch: Batch) -> tuple[Windows, Tensor]:
-        """What STCnet learns from: frames without an occluded band, between their neighbours; and whose they are, (F,).
+    def windows(self, clips: Tensor, clear: Tensor) -> Windows:
+        """What STCnet learns from: the clear frames of clips (B, T, 3, H, W), normalised, between their neighbours.
 
-        F may be 0. Clips should hold different frames: a copy of a frame beside it gives the dropped region away.
+        Args:
+            clear: (B, T) bool, frames without an occluded band in their whole video, which a clip is but a part of: by
+                the mean of a few frames, of which it is one itself, a strange frame looks usual. F of them, maybe 0.
+                Clips should hold different frames: a copy of a frame beside it gives the dropped region away.
         """
-        hidden = self.occluded(batch.clips).any(dim=2)  # (B, T)
-        person = batch.person[:, None].expand_as(hidden)
-        return self._windows(batch.clips, hidden, ~hidden), person[~hidden]
+        return self._windows(clips, ~clear, clear)
 
     def _windows(self, clips: Tensor, hidden: Tensor, chosen: Tensor) -> Windows:
         """Of the frames that `chosen` (B, T) names, given in which frames something is hidden (B, T)."""

@@ -1,4 +1,8 @@
-"""VRSTC's second stage: the network that draws what is hidden of a person learns from frames in which nothing is."""
+"""VRSTC's second stage: the network that draws what is hidden of a person learns from frames in which nothing is.
+
+Which frames these are is found once, before the first step, by the scores of whole tracks (`WholeTracks`), as it is
+before the last stage. A run that goes on has it in its checkpoint.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -6,7 +10,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from model.layers.occlusion import lower_fence
+from model.data.samplers import Draw
+from model.layers.occlusion import BANDS, lower_fence
 from model.systems.network import SystemNetwork
 from model.systems.stcnet import STCnetHeads
 from model.systems.system import Batch
@@ -23,30 +28,81 @@ logger = logging.getLogger(__name__)
 
 
 class CompletionModule(SystemModule):
-    """Trains the completer's STCnet alone; everything else of the network stays as it is."""
+    """Trains the completer's STCnet alone; everything else of the network stays as it is.
 
-    def __init__(self, network: SystemNetwork, heads: nn.Module) -> None:
+    clear: (N,) bool, row for row of the pack, the pictures without an occluded band; none until they were looked for.
+    """
+
+    clear: Tensor
+
+    def __init__(self, network: SystemNetwork, heads: nn.Module, n_pictures: int) -> None:
         super().__init__(network.requires_grad_(False), heads, averaged=False)
         completer_of(network).stcnet.requires_grad_(True)
+        self.register_buffer("clear", torch.zeros(n_pictures, dtype=torch.bool))
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        completer, heads = completer_of(self.network), self.heads
-        assert isinstance(heads, STCnetHeads)
-        windows, person = completer.windows(batch)
-        if len(person) == 0:  # something is hidden in every frame of the batch: nothing is learnt from it
+        completer, heads, clear = completer_of(self.network), self.heads, batch.clear
+        assert isinstance(heads, STCnetHeads) and clear is not None
+        if not clear.any():  # something is hidden in every frame of the batch: nothing is learnt from it
             nothing = torch.stack([each.sum() for each in completer.stcnet.parameters()]).sum()
             return {"spatial": 0 * nothing}
-        return completer.stcnet.losses(windows, person, heads)
+        person = batch.person[:, None].expand_as(clear)[clear]  # (F,)
+        return completer.stcnet.losses(completer.windows(batch.clips, clear), person, heads)
 
 
 class CompletionTask(SystemTask):
     """The completion network; begins from a base net's weights. See `model.training.task.Task`."""
 
-    def _module(self, network: SystemNetwork, config: SystemRun, data: SystemData) -> SystemModule:
+    module: CompletionModule
+
+    def _module(self, network: SystemNetwork, config: SystemRun, data: SystemData) -> CompletionModule:
         completer = completer_of(network)
         classifier = nn.Linear(network.dimension, data.sampler.data.n_persons, bias=False)
-        size = network.config.height, network.config.width
-        return CompletionModule(network, completer.stcnet.training_heads(Guider(completer.locator, classifier, size)))
+        guider = Guider(completer.locator, classifier, (network.config.height, network.config.width))
+        return CompletionModule(network, completer.stcnet.training_heads(guider), len(data.pixels))
+
+    def _known(self, draw: Draw, device: str) -> dict[str, Tensor]:
+        """`clear` (B, T): the frames that STCnet may learn from."""
+        return {"clear": self.module.clear[torch.from_numpy(draw.rows).to(device)]}
+
+    def find_clear(self, device: str, step: Callable[[int], None]) -> None:
+        """Find the pictures without an occluded band, each track a whole video; `step` counts them.
+
+        With the threshold "fence" these scores tell tau first.
+
+        Raises:
+            BadConfig: something is hidden in every picture, or there are no scores that could tell tau.
+        """
+        data, network = self._data.sampler.data, self.module.network.to(device).eval()
+        tracks, completer = WholeTracks(network, self._data.pixels, device), completer_of(network)
+        scores = torch.ones(len(self.module.clear), BANDS)
+        for track in data.tracks:
+            scores[torch.from_numpy(track.rows)] = tracks.scores(track.rows)
+            step(len(track.rows))
+        if network.config.settings.threshold == "fence":
+            completer.threshold.fill_(self._fence(scores))
+        hidden, tau = completer.hidden(scores), float(completer.threshold)
+        self.module.clear = ~hidden.any(dim=1).to(device)
+        rows = torch.from_numpy(pictures_of(data)[0])  # of the pictures of tracks
+        if rank() == 0:
+            found, bands = int(hidden[rows].sum()), hidden[rows].numel()
+            logger.info("tau is %.3f: %d of %d bands are occluded", tau, found, bands)
+        if hidden[rows].any(dim=1).all():
+            raise BadConfig(
+                f"STCnet learns from pictures of which no band scores below settings.threshold, {tau:.3f}, and none of "
+                f'{len(rows)} is such: lower it, or set it to "fence"'
+            )
+
+    def _fence(self, scores: Tensor) -> float:
+        """Tau by the scores of all bands of all tracks: (N, K), row for row of the pack."""
+        tracks = self._data.sampler.data.tracks
+        told = [scores[torch.from_numpy(track.rows)] for track in tracks if len(track.rows) > 1]
+        if not told:  # one frame is its own mean
+            raise BadConfig(
+                f'settings.threshold = "fence" is measured on tracks of two frames and more, and none of '
+                f"{len(tracks)} has them: set it to a number"
+            )
+        return lower_fence(torch.cat(told))
 
     def fit_guider(self, device: str, step: Callable[[int], None]) -> None:
         """Begin the guider's classifier from the base net's features of every picture; `step` counts them.
@@ -68,26 +124,3 @@ class CompletionTask(SystemTask):
         assert isinstance(classifier, nn.Linear)
         domains = torch.from_numpy(data.domain_of_person)
         fit_classifier(classifier.cpu(), features, torch.from_numpy(person), domains, 0.0)
-
-    def measure_fence(self, device: str, step: Callable[[int], None]) -> None:
-        """Set the completer's tau by the scores of all bands of all training tracks; `step` counts their pictures.
-
-        Raises:
-            BadConfig: no track has a second picture, so no band can look strange.
-        """
-        data, network = self._data.sampler.data, self.module.network.to(device).eval()
-        tracks, scores = WholeTracks(network, self._data.pixels, device), []
-        for track in data.tracks:
-            if len(track.rows) > 1:  # one frame is its own mean
-                scores.append(tracks.scores(track.rows))
-            step(len(track.rows))
-        if not scores:
-            raise BadConfig(
-                f'settings.threshold = "fence" is measured on tracks of two frames and more, and none of '
-                f"{len(data.tracks)} has them: set it to a number"
-            )
-        found, completer = torch.cat(scores), completer_of(network)
-        completer.threshold.fill_(lower_fence(found))
-        hidden, tau = int(completer.hidden(found).sum()), float(completer.threshold)
-        if rank() == 0:
-            logger.info("tau is %.3f: %d of %d bands are occluded", tau, hidden, found.numel())

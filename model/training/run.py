@@ -98,9 +98,8 @@ def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path
             return _trained(SystemTask(network, config, data), config, digest, place, progress)
         task = CompletionTask(network, config, data)
         if not has_checkpoint(place.out):
-            if shape.settings.threshold == "fence":
-                with progress("measuring what looks strange", task.n_pictures) as step:
-                    task.measure_fence(place.device, step)
+            with progress("looking for what is hidden", task.n_pictures) as step:
+                task.find_clear(place.device, step)
             with progress("fitting the guider", task.n_pictures) as step:
                 task.fit_guider(place.device, step)
         return _trained(task, config, digest, place, progress)

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from model.data.augment import AugmentPlan
 from model.data.pack import PixelRows
-from model.data.samplers import ClipSampler
+from model.data.samplers import ClipSampler, Draw
 from model.precision import fast_autocast
 from model.systems.network import SystemNetwork
 from model.systems.system import Batch
@@ -60,6 +60,7 @@ class SystemModule(nn.Module):
                 batch["track"],
                 batch["camera"],
                 batch.get("attributes"),
+                batch.get("clear"),
             )
             return self.losses(shown)
 
@@ -93,7 +94,7 @@ class SystemTask:
         return self._data.sampler.data.n_pictures
 
     def batch(self, step: int, micro: int, device: str) -> Mapping[str, Tensor]:
-        """`frames` (B, T, 3, H, W), 0-255; per clip `person`, `track`, `camera`; `attributes` (B, A) where known."""
+        """`frames` (B, T, 3, H, W), 0-255; per clip `person`, `track`, `camera`; and what `_known` adds."""
         number = batch_number(step, micro, self._config.schedule.accumulate)
         draw = self._data.sampler.draw(number)
         rows, length = draw.rows.reshape(-1), draw.rows.shape[1]  # every frame is real
@@ -103,9 +104,13 @@ class SystemTask:
         batch = {"frames": shown.view(len(draw.rows), length, *shown.shape[1:])}
         for name in ("person", "track", "camera"):
             batch[name] = torch.from_numpy(getattr(draw, name)).to(device)
-        if self._data.attributes is not None:
-            batch["attributes"] = torch.from_numpy(self._data.attributes[draw.rows[:, 0]]).to(device)
-        return batch
+        return batch | self._known(draw, device)
+
+    def _known(self, draw: Draw, device: str) -> dict[str, Tensor]:
+        """What else is known of what was drawn: `attributes` (B, A), where the data have them."""
+        if self._data.attributes is None:
+            return {}
+        return {"attributes": torch.from_numpy(self._data.attributes[draw.rows[:, 0]]).to(device)}
 
     def optimiser(self) -> Optimizer:
         schedule = self._config.schedule
