@@ -139,7 +139,7 @@ class Completer(nn.Module):
         Args:
             clear: (B, T) bool, frames without an occluded band in their whole video, which a clip is but a part of: by
                 the mean of a few frames, of which it is one itself, a strange frame looks usual. F of them, maybe 0.
-                Clips should hold different frames: a copy of a frame beside it gives the dropped region away.
+                No two of a clip are the same frame: a copy beside it would give the dropped region away.
         """
         return self._windows(clips, ~clear, clear)
 

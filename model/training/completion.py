@@ -7,6 +7,7 @@ before the last stage. A run that goes on has it in its checkpoint.
 import logging
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -62,8 +63,10 @@ class CompletionTask(SystemTask):
         return CompletionModule(network, completer.stcnet.training_heads(guider), len(data.pixels))
 
     def _known(self, draw: Draw, device: str) -> dict[str, Tensor]:
-        """`clear` (B, T): the frames that STCnet may learn from."""
-        return {"clear": self.module.clear[torch.from_numpy(draw.rows).to(device)]}
+        """`clear` (B, T): the frames that STCnet may learn from; of one that a short track repeats, the first."""
+        same = draw.rows[:, :, None] == draw.rows[:, None, :]  # (B, T, T)
+        first = torch.from_numpy(~np.tril(same, -1).any(axis=2)).to(device)
+        return {"clear": self.module.clear[torch.from_numpy(draw.rows).to(device)] & first}
 
     def find_clear(self, device: str, step: Callable[[int], None]) -> None:
         """Find the pictures without an occluded band, each track a whole video; `step` counts them.
