@@ -10,6 +10,7 @@ MOST_PIXELS = 1024
 Count = Annotated[int, Field(strict=True, ge=1)]
 Frames = Annotated[int, Field(strict=True, ge=1, le=MOST_FRAMES)]
 Pixels = Annotated[int, Field(strict=True, ge=32, le=MOST_PIXELS)]  # 32: a trunk's last map is one place of them
+Side = Annotated[int, Field(strict=True, ge=4, le=MOST_PIXELS)]  # of pictures that a network halves twice
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 Cosine = Annotated[float, Field(strict=True, ge=-1, le=1)]
 Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]  # of a loss; a margin

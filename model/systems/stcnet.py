@@ -28,6 +28,7 @@ from torch.func import functional_call
 from model.layers.occlusion import BANDS, band_mask
 from model.layers.temporal_attention import temporal_attention
 from model.losses.adversarial import discriminator_loss, generator_loss
+from model.systems.bounds import Count, Side, Weight
 
 RATES = (2, 4, 8, 16)  # of the dilated convolutions
 
@@ -36,12 +37,19 @@ RATES = (2, 4, 8, 16)  # of the dilated convolutions
 class STCnetConfig:
     """The paper's sizes and weights."""
 
-    size: tuple[int, int] = (128, 64)  # H, W of the pictures, multiples of 4
-    width: int = 64  # channels of the first convolution; assumed
-    adversarial: float = 0.001  # lambda_1
-    identity: float = 0.1  # lambda_2
+    size: tuple[Side, Side] = (128, 64)  # H, W of the pictures, multiples of 4
+    width: Count = 64  # channels of the first convolution; assumed
+    adversarial: Weight = 0.001  # lambda_1
+    identity: Weight = 0.1  # lambda_2
     # Printed is a norm, so a sum. Over 24,576 numbers that leaves the other two terms no say, so the mean is assumed.
     norm: Literal["mean", "sum"] = "mean"
+
+    def __post_init__(self) -> None:
+        if any(side % 4 for side in self.size):
+            raise ValueError(
+                f"STCnet halves pictures twice, so both sides of `size` are multiples of 4, not {self.size}: "
+                "take (128, 64)"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +136,7 @@ class STCnet(nn.Module):
     """Fills dropped regions of frames: the spatial generator draws them, the temporal one draws them anew."""
 
     def __init__(self, config: STCnetConfig) -> None:
-        """Raises:
-        ValueError: the size cannot be halved twice.
-        """
         super().__init__()
-        if any(side % 4 for side in config.size):
-            raise ValueError(
-                f"size {config.size}: STCnet halves pictures twice, so take a multiple of 4 for both sides"
-            )
         self.config = config
         self.spatial = SpatialGenerator(config.width)
         self.temporal = TemporalGenerator(config.width)

@@ -109,6 +109,28 @@ def test_a_tau_that_no_cosine_can_have_is_refused(tau: object) -> None:
     assert system_config("vrstc", {}).settings.threshold == 0.89
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("size", [130, 64]),
+        ("size", [0, 64]),
+        ("size", [128.0, 64]),
+        ("size", [128]),
+        ("width", 0),
+        ("width", True),
+        ("adversarial", math.nan),
+        ("identity", -1.0),
+        ("identity", math.inf),
+        ("norm", "median"),
+    ],
+)
+def test_an_stcnet_that_cannot_be_is_refused(name: str, value: object) -> None:
+    """Before any picture is read; some of these were trained, others ended in a traceback."""
+    with pytest.raises(ValueError, match=r"vrstc cannot be built: .*mend settings\.stcnet"):
+        system_config("vrstc", {"stcnet": {name: value}})
+    assert system_config("vrstc", {"stcnet": {"size": [32, 16]}}).settings.stcnet.size == (32, 16)
+
+
 def test_vrstc_s_clip_of_a_whole_track_is_within_what_the_service_holds() -> None:
     assert system_config("vrstc", {"frames": 32}).sampling.frames == 256
     with pytest.raises(ValueError, match=r"settings\.frames is 33: lower it to 32 or less"):
