@@ -15,7 +15,13 @@ Named assumptions:
   bands are taken from it. All other pixels stay as they were.
 - Neighbours at a video's edges, or where there are none: `model.layers.occlusion.neighbours`. A clip of one frame
   equals its own mean, so it has no occluded band and stays as it is.
-- The guider sees pictures at the size that the base net was trained with, each as a clip of one frame.
+- The guider sees pictures at the size that the base net was trained with, each as a clip of one frame. Its classifier
+  is no trained one, as the paper's is: a run's weights are of its network alone, without the head it learned by, so a
+  classifier by the mean features of each person is fitted to the base net (`CompletionTask.fit_guider`).
+- Where STCnet learns, a frame's neighbours are those in its training clip, `clips.stride` frames apart.
+- The net of the last stage goes on from the base net's trunk; the paper trains a new one.
+- Those of STCnet stand where it is defined, `model.systems.stcnet`; among them that its generators and discriminators
+  step at once, where the paper's take turns.
 - "Whole video": what `features` is given. In retrieval this is one clip of a track, up to eight times T frames
   spread over it (`SystemConfig.sampling`).
 - Of a data set every track is a video, and completed once, before the last stage (`model.training.completed`).
