@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import struct
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -16,6 +15,7 @@ from model.vills.trained import trained_weights
 from service.api.policy import POLICIES
 from service.commands.main import app
 from service.settings import Settings
+from tests.shown import parsed, shown_commands
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -84,36 +84,6 @@ def test_every_command_is_in_the_readme_and_has_help(command: str) -> None:
     assert f"`vills {command}" in README
 
 
-def shown_commands(text: str) -> list[str]:
-    """The lines of a document's code blocks that call `vills`, with what stands before it."""
-    blocks = re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [
-        line for block in blocks for line in block.splitlines() if re.search(r"(^|\s)(vills|[.\w]*main) [a-z]", line)
-    ]
-
-
-def arguments_of(line: str) -> list[str]:
-    """What a shell hands to `vills`; a `&` at the end is the shell's. Raises ValueError where it keeps more of it."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    words = list(lexer)
-    if words[-1:] == ["&"]:
-        words.pop()
-    if set(words) & {"|", "<", ">", "&", ";", "(", ")"}:
-        raise ValueError(f"a shell takes a part of {line!r} for itself")
-    return words[next(place for place, word in enumerate(words) if word in ("vills", "service.commands.main")) + 1 :]
-
-
-def parse(line: str) -> None:
-    """Read a command as `vills` does, down to every option and its type, and run nothing."""
-    command, arguments, context = typer.main.get_command(app), arguments_of(line), None
-    while True:
-        context = command.make_context(command.name, arguments, parent=context)
-        if not hasattr(command, "resolve_command"):
-            return
-        _, command, arguments = command.resolve_command(context, [*context._protected_args, *context.args])
-
-
 @pytest.mark.parametrize(
     "line",
     [
@@ -123,7 +93,7 @@ def parse(line: str) -> None:
     ],
 )
 def test_every_command_that_is_shown_can_be_given(line: str) -> None:
-    parse(line)
+    parsed(line)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +110,7 @@ def test_every_command_that_is_shown_can_be_given(line: str) -> None:
 def test_a_command_that_cannot_be_given_would_be_found(line: str) -> None:
     assert shown_commands(f"```\n{line}\n```\n") == [line]
     with pytest.raises((ValueError, TyperException), match=r"for itself|No such|Missing|unexpected"):
-        parse(line)
+        parsed(line)
 
 
 def test_the_make_targets_of_the_readme_are_there() -> None:

@@ -4,9 +4,6 @@ The numbers are those of papers and programs. Steps are epochs times batches of 
 """
 
 import math
-import re
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +16,6 @@ from model.systems.stmp import STMP, STMPConfig
 from model.systems.vrstc import ReIDNet, VRSTCConfig
 from model.training.config_files import checked, read_config
 from model.training.system_config import FOLDER, SystemRun
-from model.training.transfer_config import FOLDER as TRANSFERS
 
 TRACKS, PERSONS = 8_298, 625
 RESNET50 = 23_508_032  # without its classifier
@@ -87,18 +83,6 @@ def test_paper_and_program_stand_beside_each_other() -> None:
     for name, form in gltr.items():
         settings = run_of(name).network_config().settings
         assert (settings.dilations, settings.raw_features, settings.attention) == form
-
-
-def test_the_docs_have_a_command_for_every_configuration() -> None:
-    """But for the small ones, which a study runs, and `attributes`, from which attribute transfer writes another."""
-    text = (Path(__file__).parents[2] / "docs" / "systems.md").read_text()
-    named = set(re.findall(r"--config ([a-z0-9-]+)(?![\w./-])", text))
-    shipped, transfers = (
-        {each.name.removesuffix(".toml") for each in (resources.files("model") / folder).iterdir()}
-        for folder in (FOLDER, TRANSFERS)
-    )
-    paper = {name for name in shipped if not name.endswith("-small")}
-    assert paper - {"attributes"} <= named <= shipped | transfers
 
 
 def test_what_papers_name_of_a_loss_is_the_default() -> None:
