@@ -8,9 +8,10 @@ import pytest
 from model.study.config import FINETUNE, read_study, runs_of
 from model.systems.names import NAMES
 from model.training.config import FinetuneConfig, PretrainConfig
+from model.training.config_files import checked, read_config
 from model.training.errors import BadConfig
 from model.training.origin import AnyRun
-from model.training.system_config import SystemRun
+from model.training.system_config import FOLDER, SystemRun
 from tests.study.studies import a_study, systems_study
 
 
@@ -90,6 +91,18 @@ def test_every_system_sees_as_many_pictures_in_the_study_of_all(name: str) -> No
     runs = [[config for _, config in runs_of(study, variant, 1)] for variant in study.variants]
     assert {each.system for each in itertools.chain(*runs) if isinstance(each, SystemRun)} == set(NAMES)
     assert len({sum(pictures(each) for each in one) for one in runs}) == 1
+
+
+def test_the_non_local_net_of_the_study_is_vrstc_s_last_stage_without_completion() -> None:
+    """For as long as the three stages together."""
+    study = read_study("systems")
+    variant = next(one for one in study.variants if one.name == "non-local")
+    [(name, run)] = runs_of(study, variant, 1)
+    changes = {"settings.completion": "off", "schedule.steps": 300, "schedule.warmup": 50}
+    assert (name, run) == (
+        "1-non-local-small",
+        checked(SystemRun, read_config("vrstc-small", changes, folder=FOLDER), ""),
+    )
 
 
 def pictures(config: AnyRun) -> int:

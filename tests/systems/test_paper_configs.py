@@ -4,6 +4,7 @@ The numbers are those of papers and programs. Steps are epochs times batches of 
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ PUBLISHED: dict[str, tuple[Any, ...]] = {
     "gltr-code": ("sgd", 0.01, 5e-4, 10, 1, 16, 256, 128, (120, 240, 360, 480), 500, TRACKS / 10),
     "tkp": ("adam", 3e-4, 5e-4, 4, 4, 4, 256, 128, (60, 120), 150, TRACKS / 16),
     "attributes": ("sgd", 0.05, 5e-4, 8, 4, 8, 256, 128, (40, 80), 100, TRACKS / 32),
+    "non-local": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (50, 100), 150, TRACKS / 32),
     "stmp": ("adam", 3e-4, 5e-4, 10, 2, 8, 299, 299, (450, 720), 900, PERSONS / 10),
     "snippet": ("sgd", 1e-3, 5e-4, 8, 4, 8, 256, 128, (20,), 30, TRACKS / 32),
 }
@@ -70,6 +72,13 @@ def test_vrstc_s_nets_have_the_published_numbers(name: str) -> None:
     assert run.sources[0].share * run.tracks == 32
     assert (settings.frames, settings.height, settings.width, settings.trunk) == (4, 256, 128, "resnet50")
     assert run.schedule.milestones == pytest.approx([50 / 150, 100 / 150], abs=1e-3)
+
+
+def test_the_non_local_net_is_vrstc_s_without_completion() -> None:
+    """The row NL of its table 1."""
+    settings = run_of("vrstc").network_config().settings
+    assert run_of("non-local").network_config().settings == replace(settings, completion="off")
+    assert settings.non_local and settings.completion == "features"
 
 
 def test_paper_and_program_stand_beside_each_other() -> None:
