@@ -4,7 +4,6 @@ The numbers are those of papers and programs. Steps are epochs times batches of 
 """
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,11 +32,14 @@ PUBLISHED: dict[str, tuple[Any, ...]] = {
     "gltr-code": ("sgd", 0.01, 5e-4, 10, 1, 16, 256, 128, (120, 240, 360, 480), 500, TRACKS / 10),
     "tkp": ("adam", 3e-4, 5e-4, 4, 4, 4, 256, 128, (60, 120), 150, TRACKS / 16),
     "attributes": ("sgd", 0.05, 5e-4, 8, 4, 8, 256, 128, (40, 80), 100, TRACKS / 32),
+    "vrstc-base": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (50, 100), 150, TRACKS / 32),
+    "vrstc-completion": ("adam", 1e-4, 0.0, 8, 1, 4, 256, 128, (40_000,), 40_000, 1),  # batch and length assumed
+    "vrstc": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (50, 100), 150, TRACKS / 32),
     "non-local": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (50, 100), 150, TRACKS / 32),
     "stmp": ("adam", 3e-4, 5e-4, 10, 2, 8, 299, 299, (450, 720), 900, PERSONS / 10),
     "snippet": ("sgd", 1e-3, 5e-4, 8, 4, 8, 256, 128, (20,), 30, TRACKS / 32),
 }
-CLIPS = {"attributes": ("chunks", 1), "sta": ("chunks", 1), "tkp": ("window", 8)}
+CLIPS = {"attributes": ("chunks", 1), "sta": ("chunks", 1), "tkp": ("window", 8), "vrstc-completion": ("window", 8)}
 FLIP = {"gltr": 0.0, "gltr-code": 0.0}
 SCALE = dict.fromkeys(("baseline", "cosam", "cosam-se", "cosam-paper"), (0.889, 1.0)) | {"attributes": (0.889, 0.889)}
 
@@ -65,20 +67,21 @@ def test_clips_are_cut_as_published(name: str) -> None:
     assert (run.clips.rule, run.clips.stride) == CLIPS.get(name, ("window", 1))
 
 
-@pytest.mark.parametrize("name", ["vrstc-base", "vrstc"])
-def test_vrstc_s_nets_have_the_published_numbers(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "stage", "non_local", "completion"),
+    [
+        ("vrstc-base", "base", False, "off"),
+        ("vrstc-completion", "completion", True, "features"),
+        ("vrstc", "whole", True, "features"),
+        ("non-local", "whole", True, "off"),
+    ],
+)
+def test_vrstc_s_stages_are_of_the_paper_s_net(name: str, stage: str, non_local: bool, completion: str) -> None:
     run, settings = run_of(name), run_of(name).network_config().settings
-    assert (run.schedule.optimiser, run.schedule.lr, run.schedule.weight_decay) == ("adam", 3e-4, 5e-4)
-    assert run.sources[0].share * run.tracks == 32
-    assert (settings.frames, settings.height, settings.width, settings.trunk) == (4, 256, 128, "resnet50")
-    assert run.schedule.milestones == pytest.approx([50 / 150, 100 / 150], abs=1e-3)
-
-
-def test_the_non_local_net_is_vrstc_s_without_completion() -> None:
-    """The row NL of its table 1."""
-    settings = run_of("vrstc").network_config().settings
-    assert run_of("non-local").network_config().settings == replace(settings, completion="off")
-    assert settings.non_local and settings.completion == "features"
+    assert (run.stage, settings.non_local, settings.completion) == (stage, non_local, completion)
+    assert (settings.trunk, settings.last_stride, settings.threshold) == ("resnet50", 1, 0.89)
+    stcnet = settings.stcnet
+    assert (stcnet.size, stcnet.adversarial, stcnet.identity) == ((128, 64), 0.001, 0.1)
 
 
 def test_paper_and_program_stand_beside_each_other() -> None:
