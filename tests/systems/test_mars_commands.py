@@ -11,6 +11,7 @@ import pytest
 
 from model.training.config_files import checked, read_config
 from model.training.system_config import FOLDER, SystemRun
+from model.training.transfer_config import FOLDER as TRANSFERS
 from tests.shown import parsed, shown_commands
 
 TEXT = (Path(__file__).parents[2] / "docs" / "systems.md").read_text()
@@ -96,6 +97,10 @@ def test_each_network_that_is_trained_is_tested() -> None:
 
 def test_every_configuration_has_a_command() -> None:
     """But for the small ones, which a study runs, and `attributes`, from which attribute transfer writes another."""
-    shipped = {each.name.removesuffix(".toml") for each in (resources.files("model") / FOLDER).iterdir()}
+    shipped, transfers = (
+        {each.name.removesuffix(".toml") for each in (resources.files("model") / folder).iterdir()}
+        for folder in (FOLDER, TRANSFERS)
+    )
     paper = {name for name in shipped if not name.endswith("-small")}
-    assert paper - {"attributes"} <= {run["config"] for run in runs()}
+    named = {run["config"] for run in runs() if not run["config"].endswith(".toml")}
+    assert paper - {"attributes"} <= named <= shipped | transfers

@@ -4,6 +4,10 @@ The numbers are those of papers and programs. Steps are epochs times batches of 
 """
 
 import math
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,15 +90,24 @@ def test_vrstc_s_stages_are_of_the_paper_s_net(name: str, stage: str, non_local:
 
 def test_paper_and_program_stand_beside_each_other() -> None:
     """What differs between the two forms, and nothing else."""
-    forms = {"cosam": ("residual", 2), "cosam-se": ("residual", 2), "cosam-paper": ("plain", 1)}
+    forms = {"cosam": ("residual", 2, 64), "cosam-se": ("residual", 2, 64), "cosam-paper": ("plain", 1, 256)}
     for name, ours in forms.items():
         settings = run_of(name).network_config().settings
-        assert ours == (settings.channel, settings.summary_layers)
+        assert ours == (settings.channel, settings.summary_layers, settings.reduced_narrow)
     assert run_of("cosam-se").network_config().settings.trunk == "legacy_seresnet50"
     gltr = {"gltr": ((1, 2, 4), False, "paper"), "gltr-code": ((1, 2, 3), True, "code")}
     for name, form in gltr.items():
         settings = run_of(name).network_config().settings
         assert (settings.dilations, settings.raw_features, settings.attention) == form
+
+
+@pytest.mark.parametrize(("name", "other"), [("cosam", "cosam-paper"), ("gltr", "gltr-code")])
+def test_the_docs_name_all_that_the_other_form_has_otherwise(name: str, other: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "systems.md").read_text().partition("## Where paper and program")[2]
+    rows = [row.split(" | ")[1] for row in text.splitlines() if row.lower().startswith(f"| {name} |")]
+    changed = tomllib.loads((resources.files("model") / FOLDER / f"{other}.toml").read_text())
+    named = {setting for row in rows for setting in re.findall(r"`(\w+)`", row)}
+    assert {*changed["settings"], "schedule"} <= named
 
 
 def test_what_papers_name_of_a_loss_is_the_default() -> None:
