@@ -108,6 +108,17 @@ def test_vrstc_is_trained_in_three_stages(tmp_path: Path, people: Path, trunk: P
     assert all(torch.equal(tensor, parts[name]) for name, tensor in last.items())
 
 
+def test_a_completion_network_that_goes_on_knows_which_frames_are_clear(
+    tmp_path: Path, people: Path, trunk: Path
+) -> None:
+    text = config("vrstc") + 'stage = "completion"\n'
+    assert train(tmp_path, people, text, "--stem-weights", str(trunk), out="whole") == 0
+    for more in (("--stem-weights", str(trunk), "--stop-after", "1"), ()):
+        assert train(tmp_path, people, text, *more, out="parts") == 0
+    whole, parts = (load_weights(tmp_path / out / "weights.safetensors").tensors for out in ("whole", "parts"))
+    assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
+
+
 def test_attributes_are_learnt_from_columns_of_the_manifest(tmp_path: Path, trunk: Path) -> None:
     people = tmp_path / "people"
     draw_people(people)
