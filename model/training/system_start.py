@@ -24,14 +24,15 @@ def starting_system(
 ) -> SystemNetwork:
     """A system to train: from `weights` of an earlier run, or drawn from `seed` with published weights in its trunks.
 
+    Settings that change no shape may differ from the earlier run's (sizes, frames, weights of losses); the trunk not,
+    as two of them have tensors of the same shapes and compute other things with them.
+
     Raises:
-        WeightsMismatch: the weights are of another network.
+        WeightsMismatch: the weights are of another system, another trunk or other shapes.
     """
     network = drawn_system(config, seed)
     if weights is not None:
-        found = load_weights(weights)
-        if not _begin_from_base(network, found, weights):
-            fill(network, found.tensors, weights)
+        _begin_from(network, load_weights(weights), weights)
     elif stem_weights is not None:
         fill_trunks(network, config.settings.trunk, stem_weights)
     return network
@@ -68,6 +69,23 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
         raise ValueError("it has to be a state_dict: names and tensors")
     return found
+
+
+def _begin_from(network: SystemNetwork, found: Weights, path: Path) -> None:
+    """Nothing is filled before the weights are known to be of this system and this trunk."""
+    own, other = network.config, found.config
+    if not isinstance(other, SystemConfig) or other.name != own.name:
+        raise WeightsMismatch(
+            f"{path} holds weights of {other.name}, and the run trains {own.name}: give weights of {own.name}"
+        )
+    ours, theirs = own.settings.trunk, other.settings.trunk
+    if ours != theirs:
+        raise WeightsMismatch(
+            f"{path} holds weights of {other.name} with the trunk {theirs}, and the run trains {own.name} with {ours}: "
+            f"give weights with that trunk, or set settings.trunk to {theirs}"
+        )
+    if not _begin_from_base(network, found, path):
+        fill(network, found.tensors, path)
 
 
 def _begin_from_base(network: SystemNetwork, found: Weights, path: Path) -> bool:
