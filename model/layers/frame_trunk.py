@@ -20,6 +20,7 @@ class FrameTrunk(nn.Module):
     Without weights: those come with a run (`model.training.start`).
     """
 
+    last_stride: Literal[1, 2]  # of the last stage
     stages: nn.ModuleList  # five nn.Sequential of blocks
     channels: tuple[int, ...]  # after each stage
     strides: tuple[int, ...]  # of pixels, after each stage
@@ -35,6 +36,7 @@ class FrameTrunk(nn.Module):
             raise ValueError(f"no trunk is called {name!r}: use one of {', '.join(get_args(TrunkName))}")
         if name == "inception_v3" and last_stride == 1:
             raise ValueError("inception_v3 halves its last map by a block of pooling: last_stride has to be 2")
+        self.last_stride = last_stride
         stages, self.channels, self.strides = _MAKERS[name]()
         if last_stride == 1:
             _keep_size(stages[-1])

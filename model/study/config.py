@@ -1,5 +1,6 @@
 """What a study is: the same small budget spent in several ways, each trained and tested alike."""
 
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from model.training.origin import AnyRun
 from model.training.start import network_config
 from model.training.system_config import FOLDER as SYSTEMS
 from model.training.system_config import SystemRun
+from model.training.system_start import BASELINE
 
 FOLDER = "configs/studies"
 PRETRAIN, FINETUNE = "pretrain", "finetune"  # names of VILLS's two runs
@@ -145,17 +147,19 @@ def read_study(name: str) -> Study:
         raise BadConfig(f"the study {name} changes {', '.join(sorted(unread))}, and no run of it is made with that")
     for variant in study.variants:  # an error in the last variant must not show after hours
         _check_test(study, variant)
-        runs = [config for _, config in runs_of(study, variant, study.seeds[0])]
-        names = list(
-            dict.fromkeys(
-                run.system if isinstance(run, SystemRun) else network_config(run.network).name for run in runs
-            )
-        )
-        if len(names) > 1:
-            raise BadConfig(
-                f"{variant.name} trains {names[0]} and then {names[1]}, and its runs are of one network: change both"
-            )
+        _check_stages(study, variant)
     return study
+
+
+def _check_stages(study: Study, variant: Variant) -> None:
+    """All its runs train one network; a baseline's trunk alone may go before another system's."""
+    runs = [config for _, config in runs_of(study, variant, study.seeds[0])]
+    names = [run.system if isinstance(run, SystemRun) else network_config(run.network).name for run in runs]
+    for name, then in pairwise(names):
+        if then != name and not (name == BASELINE and isinstance(runs[-1], SystemRun)):
+            raise BadConfig(
+                f"{variant.name} trains {name} and then {then}, and its runs are of one network: change both"
+            )
 
 
 def _check_test(study: Study, variant: Variant) -> None:

@@ -6,7 +6,9 @@ program (kanei1024/GLTR). Assumed, as not published:
 - the paper's attention: its convolutions see one frame at a time and have no bias (the norms take it off, the
   first by its own shift, the head's for what is added); M's weights sum to 1 over the frames that are summed;
 - the paper's pyramid is without bias, norm and ReLU, and drawn as the program's; the paper's head is the program's;
-- linear maps are drawn as PyTorch draws, and all layers are trained, as in the program.
+- linear maps are drawn as PyTorch draws, and all layers are trained, as in the program;
+- the paper's first stage, the trunk alone on pictures, is a `baseline` of one frame: its classifier stands on the
+  trunk's mean, so that the map to d numbers is drawn with the pyramid; an epoch shows every picture once.
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from model.errors import WeightsMismatch
 from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.published import fill_in_order
+from model.systems.baseline import Baseline
 from model.systems.config import SystemConfig
 from model.systems.encoder import drawn_system
 from model.systems.network import SystemNetwork
 from model.systems.vrstc import VRSTC
 from model.training.start import imagenet_weights
 from model.weights import Weights, fill, load_weights
+
+BASELINE = "baseline"  # whose trunk any other system may begin with
 
 
 def starting_system(
@@ -25,7 +28,8 @@ def starting_system(
     """A system to train: from `weights` of an earlier run, or drawn from `seed` with published weights in its trunks.
 
     Settings that change no shape may differ from the earlier run's (sizes, frames, weights of losses); the trunk not,
-    as two of them have tensors of the same shapes and compute other things with them.
+    as two of them have tensors of the same shapes and compute other things with them. From a
+    baseline's weights any system may begin: its trunk is taken, and all else is as drawn.
 
     Raises:
         WeightsMismatch: the weights are of another system, another trunk or other shapes.
@@ -55,7 +59,7 @@ def fill_trunks(network: nn.Module, trunk: TrunkName, path: Path) -> None:
     """
     try:
         tensors = _read(path)
-        for each in [module for module in network.modules() if isinstance(module, FrameTrunk)]:
+        for each in _trunks(network):
             fill_in_order(each, tensors, trunk)
     except (OSError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
         raise WeightsMismatch(f"the trunk's weights {path} cannot be used: {error}") from error
@@ -72,11 +76,12 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _begin_from(network: SystemNetwork, found: Weights, path: Path) -> None:
-    """Nothing is filled before the weights are known to be of this system and this trunk."""
+    """Nothing is filled before the weights are known to be of this system, or of a baseline, and of this trunk."""
     own, other = network.config, found.config
-    if not isinstance(other, SystemConfig) or other.name != own.name:
+    given = dict.fromkeys((own.name, BASELINE))
+    if not isinstance(other, SystemConfig) or other.name not in given:
         raise WeightsMismatch(
-            f"{path} holds weights of {other.name}, and the run trains {own.name}: give weights of {own.name}"
+            f"{path} holds weights of {other.name}, and the run trains {own.name}: give weights of {' or '.join(given)}"
         )
     ours, theirs = own.settings.trunk, other.settings.trunk
     if ours != theirs:
@@ -84,8 +89,30 @@ def _begin_from(network: SystemNetwork, found: Weights, path: Path) -> None:
             f"{path} holds weights of {other.name} with the trunk {theirs}, and the run trains {own.name} with {ours}: "
             f"give weights with that trunk, or set settings.trunk to {theirs}"
         )
-    if not _begin_from_base(network, found, path):
+    if other.name != own.name:
+        _begin_from_baseline(network, other, found, path)
+    elif not _begin_from_base(network, found, path):
         fill(network, found.tensors, path)
+
+
+def _begin_from_baseline(network: SystemNetwork, other: SystemConfig, found: Weights, path: Path) -> None:
+    """The trunk of a baseline goes into every trunk of another system, as ImageNet's weights do."""
+    baseline = drawn_system(other)
+    fill(baseline, found.tensors, path)
+    assert isinstance(baseline.system, Baseline)
+    trunk, own = baseline.system.trunk, _trunks(network)
+    theirs, ours = trunk.last_stride, own[0].last_stride  # a system's trunks are alike
+    if theirs != ours:
+        raise WeightsMismatch(
+            f"{path} holds weights of a trunk with the last stride {theirs}, and {network.config.name}'s is {ours}: "
+            f"give weights of a baseline with that one, or set settings.last_stride to {theirs}"
+        )
+    for each in own:
+        each.load_state_dict(trunk.state_dict())
+
+
+def _trunks(network: nn.Module) -> list[FrameTrunk]:
+    return [module for module in network.modules() if isinstance(module, FrameTrunk)]
 
 
 def _begin_from_base(network: SystemNetwork, found: Weights, path: Path) -> bool:
@@ -105,7 +132,5 @@ def _begin_from_base(network: SystemNetwork, found: Weights, path: Path) -> bool
         raise WeightsMismatch(
             f"{path} is no base net of these settings ({error}): train it with the same trunk"
         ) from error
-    trunks = [each for each in system.net.modules() if isinstance(each, FrameTrunk)]
-    located = [each for each in system.completer.locator.modules() if isinstance(each, FrameTrunk)]
-    trunks[0].load_state_dict(located[0].state_dict())
+    _trunks(system.net)[0].load_state_dict(_trunks(system.completer.locator)[0].state_dict())
     return True

@@ -5,11 +5,17 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from model.errors import WeightsMismatch
+from model.layers.frame_trunk import FrameTrunk
 from model.network import ReidNetwork
 from model.systems.config import SystemConfig, system_config
 from model.systems.encoder import drawn_system
+from model.systems.names import NAMES
+from model.systems.network import SystemNetwork
+from model.training.config_files import checked, read_config
+from model.training.system_config import FOLDER, SystemRun
 from model.training.system_start import starting_system
 from model.weights import UNTRAINED, save_weights
 from tests.model.small import small_network
@@ -26,17 +32,54 @@ def saved(folder: Path, network: ReidNetwork) -> Path:
     return path
 
 
+def trunk_of(network: SystemNetwork) -> dict[str, Tensor]:
+    """Its tensors, of the one it has."""
+    start = "system.trunk."
+    return {key.removeprefix(start): each for key, each in network.state_dict().items() if key.startswith(start)}
+
+
 def refusal(run: SystemConfig, weights: Path) -> str:
     with pytest.raises(WeightsMismatch) as refused:
         starting_system(run, 2, weights=weights, stem_weights=None)
     return str(refused.value)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "baseline"])
+def test_every_system_may_begin_from_a_baseline_s_trunk(name: str, tmp_path: Path) -> None:
+    """Of pictures, at another size; what is beside the trunk stays as the seed says."""
+    run = config(name)
+    drawn = drawn_system(run, 2)
+    trunks = {key: module.last_stride for key, module in drawn.named_modules() if isinstance(module, FrameTrunk)}
+    pictures = {"frames": 1, "height": 96, "width": 48, "last_stride": min(trunks.values())}
+    baseline = drawn_system(config("baseline", **pictures), seed=1)
+    begun = starting_system(run, 2, weights=saved(tmp_path, baseline), stem_weights=None).state_dict()
+    wanted = drawn.state_dict() | {f"{own}.{key}": each for own in trunks for key, each in trunk_of(baseline).items()}
+    assert begun.keys() == wanted.keys() and all(torch.equal(each, wanted[key]) for key, each in begun.items())
+
+
+def test_a_baseline_of_another_trunk_or_last_stride_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, drawn_system(config("baseline", last_stride=2)))
+    told = refusal(config("gltr"), path)
+    assert "a trunk with the last stride 2, and gltr's is 1: give weights of a baseline with that one" in told
+    told = refusal(config("gltr", trunk="resnet18"), path)
+    assert "weights of baseline with the trunk mobilenetv2, and the run trains gltr with resnet18" in told
+
+
+@pytest.mark.parametrize(("first", "second"), [("gltr-trunk", "gltr"), ("gltr-trunk-small", "gltr-small")])
+def test_gltr_s_stages_that_ship_follow_each_other(first: str, second: str, tmp_path: Path) -> None:
+    pictures, clips = (
+        checked(SystemRun, read_config(name, folder=FOLDER), name).network_config() for name in (first, second)
+    )
+    baseline = drawn_system(pictures, 1)
+    begun = trunk_of(starting_system(clips, 2, weights=saved(tmp_path, baseline), stem_weights=None))
+    assert all(torch.equal(each, begun[key]) for key, each in trunk_of(baseline).items())
+
+
 def test_weights_of_another_system_are_refused_by_name(tmp_path: Path) -> None:
     """They were told by a list of all that is missing."""
     for network, name in ((drawn_system(config("cosam")), "cosam"), (small_network(), "vills-test")):
         path = saved(tmp_path, network)
-        told = f"{path} holds weights of {name}, and the run trains gltr: give weights of gltr"
+        told = f"{path} holds weights of {name}, and the run trains gltr: give weights of gltr or baseline"
         assert refusal(config("gltr"), path) == told
 
 

@@ -78,6 +78,18 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path, people:
     assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
 
 
+def test_gltr_is_trained_in_two_stages(tmp_path: Path, people: Path, trunk: Path) -> None:
+    """The trunk alone on single pictures, then all of it; the weights know what both learned from."""
+    pictures = config("baseline").replace("frames = 2", "frames = 1, smoothing = 0.0, triplet_weight = 0.0")
+    assert train(tmp_path, people, pictures, "--stem-weights", str(trunk), out="trunk") == 0
+    first = tmp_path / "trunk" / "weights.safetensors"
+    assert train(tmp_path, people, config("gltr"), "--weights", str(first)) == 0
+    begun, last = load_weights(first), load_weights(tmp_path / "run" / "weights.safetensors")
+    assert begun.config.sampling.frames == 1
+    assert last.origin.training_data == begun.origin.training_data == "csv; stem begun from trunk"
+    assert last.origin.licence == begun.origin.licence
+
+
 def test_vrstc_is_trained_in_three_stages(tmp_path: Path, people: Path, trunk: Path) -> None:
     """The base net finds what is hidden, a network learns to draw it, and the net of the paper learns with both."""
     base = config("vrstc") + 'stage = "base"\n'
@@ -203,7 +215,7 @@ SHIPPED = sorted(each.name.removesuffix(".toml") for each in (resources.files("m
 def test_what_comes_with_the_product_can_be_built(name: str) -> None:
     """Each system has a configuration of its own name and a small one; nothing changes pictures unless papers do."""
     run = checked(SystemRun, read_config(name, folder=FOLDER), name)
-    assert run.system == name.partition("-")[0]
+    assert run.system == ("baseline" if name.startswith("gltr-trunk") else name.partition("-")[0])
     trunks = ("mobilenetv2",) if name.endswith("-small") else ("resnet50", "legacy_seresnet50", "inception_v3")
     assert run.network_config().settings.trunk in trunks
     assert {*NAMES, *(f"{each}-small" for each in NAMES)} <= set(SHIPPED)
