@@ -14,7 +14,7 @@ Encoder = Annotated[
     str | None,
     typer.Option(
         help="vills-light (the default, trained), onnx:FILE, vills-mobile, vills-tiny, vills-small, vills-base, or a "
-        "published system: cosam, which is trained, gltr and others. [VILLS_ENCODER]"
+        "published system: cosam, gltr, tkp and so on (docs/systems.md tells which come trained). [VILLS_ENCODER]"
     ),
 ]
 NewSpace = Annotated[
