@@ -18,8 +18,8 @@ class TorchEncoder(Encoder):
 
     def __init__(self, card: EncoderCard, network: nn.Module, *, device: torch.device) -> None:
         self.card = card
+        self.network = network.to(device).eval().requires_grad_(False)
         self._device = device
-        self._network = network.to(device).eval().requires_grad_(False)
 
     def _encode(self, clips: Clips, mask: FrameMask) -> Embeddings:
         try:
@@ -41,7 +41,7 @@ class TorchEncoder(Encoder):
     @torch.inference_mode()
     def _forward(self, clips: Clips, mask: FrameMask) -> Embeddings:
         pixels = _as_tensor(clips).to(self._device).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W), channels last
-        embeddings = self._network(pixels, _as_tensor(mask).to(self._device))  # (B, D)
+        embeddings = self.network(pixels, _as_tensor(mask).to(self._device))  # (B, D)
         return cast(Embeddings, embeddings.float().cpu().numpy())
 
 

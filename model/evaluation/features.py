@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,9 @@ from model.data.pack import Pixels, read_picture
 from model.data.records import Track
 from model.encoder import Clips, Encoder, FrameMask
 from model.errors import BadEmbedding
-from model.evaluation.errors import EvaluationError
 from model.sampling import Sampling, frame_indices
-from model.systems.names import NAMES
 
 READERS = 2  # threads that decode: a crop is read several times faster than it is encoded, so few keep up
-ALL = 1_000_000  # frames of a clip that holds any track
 AHEAD = 3  # batches read before the encoder wants them: bounds the memory of pictures that wait
 
 
@@ -55,21 +52,6 @@ def embed_tracks(
             if step is not None:
                 step(mask.size)
     return _unit_rows(sums, tracks)
-
-
-def show_whole(encoder: Encoder) -> None:
-    """From now on, show it every frame of a track as one clip, as the papers of published systems test: what those
-    make of a long clip is theirs. The service samples and cuts, and its figures are of that.
-
-    Raises:
-        EvaluationError: the encoder is no published system.
-    """
-    card = encoder.card
-    if card.name not in NAMES:
-        raise EvaluationError(
-            f"whole tracks are how published systems are tested in their papers, and {card.name} is none: take clips"
-        )
-    encoder.card = replace(card, sampling=replace(card.sampling, frames=ALL, max_clips=1))
 
 
 def count_pictures(tracks: Iterable[Track], sampling: Sampling) -> int:

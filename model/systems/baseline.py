@@ -25,7 +25,7 @@ class BaselineConfig:
     # assumption, made so that a comparison shows COSAM's modules alone.
     last_stride: Literal[1, 2] | None = None
     pooling: PoolingName = "average"  # TP "average", TA "attention", RNN "rnn"
-    frames: Frames = 4  # of the clips in training; any number can be asked for
+    frames: Frames = 4  # of the clips in training, and of a whole track's snippets; any number can be asked for
     height: Pixels = 256
     width: Pixels = 128
     smoothing: Part = 0.1
@@ -38,10 +38,12 @@ class Baseline(System):
 
     Source: the baselines of Subramaniam et al., "Co-segmentation Inspired Attention Networks for Video-based Person
     Re-identification", ICCV 2019, tables 2 and 4, which go back to Gao and Nevatia (jiyanggao/Video-Person-ReID).
+    Whole tracks are tested as COSAM's: in snippets of T frames, the last one begun again, whose features are averaged.
     Assumption: layers begin as torch draws them.
     """
 
     fixed = False
+    in_snippets = True
 
     def __init__(self, config: BaselineConfig) -> None:
         super().__init__()

@@ -30,6 +30,11 @@ class SystemNetwork(ReidNetwork):
         self.system = SYSTEMS[config.name].system(config.settings)
         self.dimension = self.system.dimension
         self._pixels = ImagenetPixels()  # the same for every system
+        self._cut = self.system.fixed  # whether a clip is cut into snippets
+
+    def show_whole(self) -> None:
+        """From now on each clip is a whole track: it is cut into snippets where the paper tests by those."""
+        self._cut = self.system.fixed or self.system.in_snippets
 
     def forward(self, clips: Tensor, mask: Tensor) -> Tensor:
         """Embed clips: RGB 0-255, uint8 or float, (B, T, 3, H, W), and bool mask (B, T) -> (B, D), unit length."""
@@ -38,8 +43,9 @@ class SystemNetwork(ReidNetwork):
     def features(self, clips: Tensor, mask: Tensor) -> Tensor:
         """The mean of the features of each clip's snippets: (B, T, 3, H, W), (B, T) -> (B, D), float32.
 
-        A system that takes any number of frames gets a clip whole. One that takes a fixed number gets snippets of that
-        many, none shared; the last one, and a clip that is too short, begin again until they are long enough.
+        A system that takes any number of frames gets a clip whole, unless `show_whole` says otherwise. One that takes a
+        fixed number gets snippets of that many, none shared; the last one, and a clip that is too short, begin again
+        until they are long enough.
         """
         layout = ClipLayout(mask)
         frames = self.normalise(layout.pack(clips))  # (F, 3, H, W)
@@ -64,7 +70,7 @@ class SystemNetwork(ReidNetwork):
         found: dict[int, tuple[list[list[int]], list[int]]] = {}
         first = 0
         for owner, length in enumerate(lengths):
-            for places in snippet_places(length, self.system.frames if self.system.fixed else None):
+            for places in snippet_places(length, self.system.frames if self._cut else None):
                 rows, owners = found.setdefault(len(places), ([], []))
                 rows.append([first + place for place in places])
                 owners.append(owner)

@@ -25,12 +25,14 @@ class System(nn.Module, ABC):
     frames: T of the clips that the paper trains on. fixed: whether every clip has to have exactly that many; whoever
     calls then cuts longer tracks into snippets, repeats frames of shorter ones, and averages the snippets' features.
     whole: whether a track is one clip of as many frames as otherwise eight clips have, and not several clips.
+    in_snippets: whether its paper tests a whole track in snippets of T frames, too, though any number could be taken.
     middle: of a frame's height and width, the part in its middle that retrieval looks at, enlarged to the whole.
     """
 
     frames: int
     fixed: bool
     whole: bool = False
+    in_snippets: bool = False
     middle: float = 1.0
     dimension: int  # D of a feature
 

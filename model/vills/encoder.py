@@ -11,6 +11,8 @@ from model.vills.network import Vills
 class VillsEncoder(TorchEncoder):
     """Owns the network given to it; see `model.torch_encoder.TorchEncoder`."""
 
+    network: Vills  # folded, moved and cast: to be looked at and measured, not to be changed
+
     def __init__(
         self,
         card: EncoderCard,
@@ -30,4 +32,3 @@ class VillsEncoder(TorchEncoder):
             # Block by block: all blocks share one compiled form, and what depends on the mask stays outside.
             for block in network.trunk.blocks:
                 block.compile(dynamic=True)
-        self.network = network  # folded, moved and cast: to be looked at and measured, not to be changed

@@ -177,7 +177,6 @@ def compared_with(
     """
     from model.evaluation.evaluate import best, compare, pictures_to_read, rescorer_of
     from model.evaluation.evaluate import rescore as again
-    from model.evaluation.features import show_whole
     from model.evaluation.frames import shown
     from model.evaluation.protocols import probe_of
 
@@ -187,6 +186,8 @@ def compared_with(
     if rescore:
         rescorer_of(encoder)
     if clips == "whole":
+        from model.evaluation.whole import show_whole
+
         show_whole(encoder)
     sampling = encoder.card.sampling
     ways = [shown(probe, frames, sampling.frames) for probe in asked]

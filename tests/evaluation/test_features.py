@@ -4,26 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from model.card import card_of
 from model.data.errors import MissingData
 from model.data.pack import read_picture
 from model.data.records import Track
 from model.encoder import Clips, Embeddings, FrameMask
 from model.errors import BadEmbedding
-from model.evaluation.errors import EvaluationError
-from model.evaluation.features import count_pictures, embed_tracks, show_whole
+from model.evaluation.features import count_pictures, embed_tracks
 from model.sampling import frame_indices
-from model.systems.config import system_config
-from model.systems.encoder import drawn_system
-from model.torch_encoder import TorchEncoder
-from model.weights import UNTRAINED
-from tests.systems.tiny import TINY
 from tests.worker.colour_encoder import SAMPLING, ColourEncoder
 
-CPU = torch.device("cpu")
 # ColourEncoder: T = 4, at most 4 clips, 32 x 16; the embedding is the mean colour of the real frames.
 
 
@@ -117,26 +108,3 @@ def test_a_track_whose_clips_cancel_each_other_out_is_named(tmp_path: Path) -> N
     tracks = draw_tracks(tmp_path, 8)
     with pytest.raises(BadEmbedding, match=r"clips of 1 tracks cancel .*0-0\.png"):
         embed_tracks(_Contrary(), tracks)
-
-
-@pytest.mark.parametrize("name", ["cosam", "gltr"])
-def test_a_whole_track_is_shown_as_the_papers_do(name: str, tmp_path: Path) -> None:
-    """COSAM: the mean of its snippets' features, the last one looped; GLTR: all frames at once. Neither samples."""
-    (track,) = draw_tracks(tmp_path, 67)
-    network = drawn_system(system_config(name, TINY[name])).eval()
-    encoder = TorchEncoder(card_of(network.config, network.dimension, UNTRAINED, b""), network, device=CPU)
-    show_whole(encoder)
-    assert count_pictures([track], encoder.card.sampling) == 67
-    (found,) = embed_tracks(encoder, [track])
-    pixels = np.stack([read_picture(path, 64, 32) for path in track.paths])
-    with torch.inference_mode():
-        frames = network.normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2))
-        order = torch.arange(67) if name == "gltr" else torch.tensor([*range(67), 66])
-        clips = frames[order].view(*((1, 67) if name == "gltr" else (34, 2)), 3, 64, 32)
-        wanted = torch.nn.functional.normalize(network.system.features(clips).mean(dim=0), dim=0).numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
-
-
-def test_whole_tracks_are_for_published_systems() -> None:
-    with pytest.raises(EvaluationError, match="colour is none"):
-        show_whole(ColourEncoder())
