@@ -21,6 +21,8 @@ from model.losses.triplet import four_pairings
 from model.systems.bounds import Count, Frames, Pixels, Weight
 from model.systems.system import Batch, System, frames_of
 
+FEWEST = 3  # frames of a clip: cut into twos, a track of three leaves one, which would count as an image
+
 
 @dataclass(frozen=True, slots=True)
 class TkpConfig:
@@ -38,6 +40,13 @@ class TkpConfig:
     # "code": mean over all pairs of frames; "paper": as printed, as many times larger as there are frames. The default
     # is the code's, for it made the published results.
     distance_variant: Literal["code", "paper"] = "code"
+
+    def __post_init__(self) -> None:
+        if self.frames < FEWEST:
+            raise ValueError(
+                f"TKP's clips have {FEWEST} frames or more, as a single one left over would go through the network for "
+                f"images, and frames is {self.frames}: raise `frames`"
+            )
 
 
 class Tkp(System):

@@ -205,6 +205,13 @@ def test_what_are_no_clips_of_its_size_is_refused(shape: tuple[int, ...]) -> Non
         Tkp(SMALL).features(torch.zeros(shape))
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+def test_clips_that_would_leave_a_single_frame_are_refused(frames: int) -> None:
+    with pytest.raises(ValueError, match=rf"tkp cannot be built: .*3 frames or more, .*frames is {frames}: raise"):
+        system_config("tkp", TINY["tkp"] | {"frames": frames})
+    assert system_config("tkp", TINY["tkp"] | {"frames": 3}).settings.frames == 3
+
+
 def test_has_the_paper_s_sizes_and_a_gradient_everywhere() -> None:
     torch.manual_seed(8)
     system = Tkp(TkpConfig())

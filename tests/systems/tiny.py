@@ -1,4 +1,4 @@
-"""Every published system, small enough for tests: MobileNetV2 on crops of 64 x 32, clips of two or four frames."""
+"""Every published system, small enough for tests: MobileNetV2 on crops of 64 x 32, clips of two to four frames."""
 
 import json
 import math
@@ -12,7 +12,7 @@ TINY: dict[str, dict[str, Any]] = {
     "baseline": {**SMALL, "frames": 2},
     "cosam": {**SMALL, "frames": 2, "reduced": 16},
     "gltr": {**SMALL, "frames": 4, "frame_dimension": 16},
-    "tkp": {**SMALL, "frames": 2},
+    "tkp": {**SMALL, "frames": 3},
     "attributes": {**SMALL, "frames": 2, "segment": 8, "middle": 0.75, "groups": (("top", 2), ("bottom", 1))},
     "vrstc": {**SMALL, "frames": 2, "stcnet": {"size": (32, 16), "width": 4}},
     "stmp": {**SMALL, "frames": 2, "gate_channels": 8, "spatial_hidden": 8, "dimension": 16, "classifier_hidden": 8},
