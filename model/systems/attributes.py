@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.systems.bounds import Count, Frames, Pixels, Share, Weight
-from model.systems.system import Batch, System
+from model.systems.system import Batch, System, frames_of
 
 # The paper's six groups, filled with what is known of drawn walkers. A column of the manifest with n values is n
 # attributes, of which a person has one: group by group, column by column, values in the order of the walkers' cast.
@@ -85,6 +85,11 @@ class Attributes(System):
         self.predictors = nn.ModuleList(nn.Linear(config.segment, size) for _, size in config.groups)
 
     def features(self, clips: Tensor) -> Tensor:
+        """(B, T, 3, H, W) -> all merged segments in a row, (B, D), float32.
+
+        Raises:
+            ValueError: frames of another size, or none.
+        """
         return torch.cat(self._merged(clips), dim=1)
 
     def training_heads(self, n_persons: int) -> nn.Module:
@@ -107,7 +112,7 @@ class Attributes(System):
 
     def _merged(self, clips: Tensor) -> list[Tensor]:
         """The merged segments, of the groups and last the global one, float32: (B, S) each."""
-        maps: Tensor = self.trunk(clips.flatten(0, 1))  # (B * T, C, h, w)
+        maps: Tensor = self.trunk(frames_of(clips, self.config.height, self.config.width))  # (B * T, C, h, w)
         frames: Tensor = self.fc1(maps.mean(dim=(2, 3)))  # (B * T, D)
         frames = frames.float().reshape(*clips.shape[:2], -1)  # (B, T, D)
         *segments, whole = torch.split(frames, self.config.segment, dim=2)  # (B, T, S)

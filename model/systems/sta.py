@@ -13,7 +13,7 @@ from model.losses.batch_hard import batch_hard_triplet
 from model.losses.inter_frame import inter_frame
 from model.losses.precision import in_float32
 from model.systems.bounds import Count, Frames, Pixels, Weight
-from model.systems.system import Batch, System
+from model.systems.system import Batch, System, frames_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ class STA(System):
         self.embed = nn.Linear(2 * self.trunk.channels[-1], config.dimension)
 
     def features(self, clips: Tensor) -> Tensor:
+        """(B, T, 3, H, W) -> (B, D).
+
+        Raises:
+            ValueError: frames of another size, or none.
+        """
         return self._attended(clips)[0]
 
     def training_heads(self, n_persons: int) -> nn.Module:
@@ -79,8 +84,8 @@ class STA(System):
 
     def _attended(self, clips: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, D) and the attention they come from, (B, K, T)."""
-        maps: Tensor = self.trunk(clips.flatten(0, 1))  # (B * T, C, h, w)
-        maps = maps.reshape(*clips.shape[:2], *maps.shape[1:])  # (B, T, C, h, w)
+        frames = frames_of(clips, self.config.height, self.config.width)
+        maps: Tensor = self.trunk(frames).unflatten(0, clips.shape[:2])  # (B, T, C, h, w)
         if maps.shape[3] < self.config.bands:
             raise ValueError(
                 f"a map has a row for each of {self.config.bands} bands at least, and frames of {clips.shape[3]} "

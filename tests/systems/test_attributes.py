@@ -19,7 +19,7 @@ from service.demo.people import CLOTH, HAIR, SHOES, SKIN, Bag, Hair, Lower, Patt
 from tests.systems.learning import assert_every_gradient, wake
 
 GROUPS = (("head", 2), ("shoes", 3))
-SMALL = AttributesConfig(trunk="resnet18", groups=GROUPS, segment=6)
+SMALL = AttributesConfig(trunk="resnet18", height=64, width=32, groups=GROUPS, segment=6)
 
 
 def system(config: AttributesConfig = SMALL) -> Attributes:
@@ -147,6 +147,12 @@ def test_without_labels_the_attributes_loss_is_left_out() -> None:
     alone, both = net.losses(batch(attributes=None), heads), net.losses(batch(), heads)
     assert [*both] == ["identity", "attributes"]
     torch.testing.assert_close(alone["identity"], both["identity"])
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3, 32, 64), (1, 0, 3, 64, 32), (2, 3, 64, 32)])
+def test_other_clips_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"64, 32\) of one frame or more"):
+        system().features(torch.zeros(shape))
 
 
 def test_refuses_labels_of_other_attributes() -> None:

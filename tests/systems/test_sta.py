@@ -13,7 +13,7 @@ from model.systems.sta import STA, STAConfig, band_attention, strongest, weighte
 from model.systems.system import Batch
 from tests.systems.learning import assert_every_gradient, wake
 
-SMALL = STAConfig(trunk="resnet18", dimension=8)
+SMALL = STAConfig(trunk="resnet18", height=64, width=32, dimension=8)
 
 
 def system(config: STAConfig = SMALL) -> STA:
@@ -147,9 +147,15 @@ def test_single_frames_are_trained_on_without_a_regularisation() -> None:
     assert all(one.isfinite().all() for one in grown)
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 3, 32, 64), (1, 0, 3, 64, 32), (2, 3, 64, 32)])
+def test_other_clips_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"64, 32\) of one frame or more"):
+        system().features(torch.zeros(shape))
+
+
 def test_refuses_frames_too_low_for_their_bands() -> None:
     with pytest.raises(ValueError, match="each of 4 bands at least, and frames of 32 pixels give 2: use higher frames"):
-        system().features(batch(1, 1, height=32).clips)
+        system(replace(SMALL, height=32)).features(batch(1, 1, height=32).clips)
     with pytest.raises(ValueError, match="at least one band, got 0"):
         STAConfig(bands=0)
 
