@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.losses.mmd import mmd
 from model.losses.weighted_bce import weighted_bce
+from model.systems.bounds import Count, Pixels, Weight, check_trunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +20,20 @@ class AttributeTransferConfig:
 
     trunk: TrunkName = "resnet50"
     last_stride: Literal[1, 2] = 2
-    height: int = 256  # pixels of a picture
-    width: int = 128
-    attributes: int = 68  # those of RAP that belong to a person and not to a moment
-    feature: int = 512  # numbers of the attribute feature F
+    height: Pixels = 256  # pixels of a picture
+    width: Pixels = 128
+    attributes: Count = 68  # those of RAP that belong to a person and not to a moment
+    feature: Count = 512  # numbers of the attribute feature F
     sigma: float = 0.5  # of the weighted binary cross-entropy
     alpha: float = 0.5  # of the discrepancy's kernel
     unit: bool = True  # whether F is made a unit vector for the discrepancy; False: as printed
-    mmd_weight: float = 1.0  # of the discrepancy beside the binary cross-entropy
+    mmd_weight: Weight = 1.0  # of the discrepancy beside the binary cross-entropy
 
     def __post_init__(self) -> None:
         for name, value in (("sigma", self.sigma), ("alpha", self.alpha)):
             if not value > 0:
                 raise ValueError(f"{name} is above 0, got {value}: use 0.5")
+        check_trunk(self.trunk, self.last_stride, self.height, self.width)
 
 
 class AttributeTransfer(nn.Module):

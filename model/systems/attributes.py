@@ -22,6 +22,7 @@ WALKER_GROUPS: tuple[tuple[str, int], ...] = (
     ("shoes", 3),  # shoes_colour
     ("attachments", 5 + 14),  # bag, extra_colour
 )
+LEAST_SIGMA = 0.07  # exp(-1 / (e sigma^2)), the least that a confidence can be, is a number of float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,11 @@ class AttributesConfig:
         for name, size in self.groups:
             if size < 1:
                 raise ValueError(f"a group has at least one attribute: leave {name!r} out, which has {size}")
-        if not self.sigma > 0:
-            raise ValueError(f"sigma is above 0, got {self.sigma}: use 0.5, or inf for frames that count the same")
+        if not self.sigma >= LEAST_SIGMA:
+            raise ValueError(
+                f"sigma is {LEAST_SIGMA} or more, as below it every confidence may round to 0, and is {self.sigma}: "
+                "use 0.5, or inf for frames that count the same"
+            )
 
 
 class Attributes(System):

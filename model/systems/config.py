@@ -10,11 +10,10 @@ from pydantic_core import ErrorDetails
 
 from model.errors import WeightsMismatch
 from model.sampling import EVEN, RULE, Sampling
-from model.systems.bounds import MOST_FRAMES, Frames, Pixels
+from model.systems.bounds import MOST_FRAMES, Frames, Pixels, check_trunk
 from model.systems.registry import SYSTEMS
 
 MAX_CLIPS = 8  # taken from one track
-INCEPTION_PIXELS = 75  # without padding, fewer leave nothing of a map
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +93,32 @@ def system_config(name: str, settings: Mapping[str, Any]) -> SystemConfig:
         config = SystemConfig(name, TypeAdapter(kind).validate_python(dict(settings)))
     except ValidationError as error:
         raise ValueError(f"{name} cannot be built: {'; '.join(map(_told, error.errors()))}") from error
-    if SYSTEMS[name].system.whole and config.sampling.frames > MOST_FRAMES:
-        raise ValueError(
-            f"{name} cannot be built: a track is one clip of {MAX_CLIPS} times settings.frames, at most {MOST_FRAMES}, "
-            f"and settings.frames is {config.settings.frames}: lower it to {MOST_FRAMES // MAX_CLIPS} or less"
-        )
-    if config.settings.trunk == "inception_v3" and min(config.height, config.width) < INCEPTION_PIXELS:
-        raise ValueError(
-            f"{name} cannot be built: inception_v3 needs frames of {INCEPTION_PIXELS} pixels each way, and they are "
-            f"{config.height} x {config.width}: raise settings.height and settings.width, or take another trunk"
-        )
+    try:
+        _check_together(config)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be built: {error}") from error
     return config
+
+
+def _check_together(config: SystemConfig) -> None:
+    """Refuse settings that can be by themselves, and not beside each other; a system's own rules are its dataclass's.
+
+    Raises:
+        ValueError: names the rule, the values and the cure.
+    """
+    settings = config.settings
+    if SYSTEMS[config.name].system.whole and config.sampling.frames > MOST_FRAMES:
+        raise ValueError(
+            f"a track is one clip of {MAX_CLIPS} times settings.frames, at most {MOST_FRAMES}, and settings.frames is "
+            f"{settings.frames}: lower it to {MOST_FRAMES // MAX_CLIPS} or less"
+        )
+    check_trunk(settings.trunk, settings.last_stride, settings.height, settings.width)
 
 
 def _told(fault: ErrorDetails) -> str:
     """The rule that a setting breaks, its value, and what to do."""
     if not fault["loc"]:  # a rule of the settings together, which says all of it
-        return fault["msg"]
+        return fault["msg"].removeprefix("Value error, ")
     name = ".".join(map(str, fault["loc"]))
     return f"{name} is {fault['input']!r} ({fault['msg']}): mend settings.{name}, or leave it out for the paper's"
 

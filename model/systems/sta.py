@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.layers.frame_trunk import FrameTrunk, TrunkName
+from model.layers.map_sizes import last_rows
 from model.losses.batch_hard import batch_hard_triplet
 from model.losses.inter_frame import inter_frame
 from model.losses.precision import in_float32
-from model.systems.bounds import Count, Frames, Pixels, Weight
+from model.systems.bounds import Count, Frames, Pixels, Weight, check_trunk
 from model.systems.system import Batch, System, frames_of
 
 
@@ -33,6 +34,13 @@ class STAConfig:
     def __post_init__(self) -> None:
         if self.bands < 1:
             raise ValueError(f"a frame has at least one band, got {self.bands}: use 4")
+        check_trunk(self.trunk, self.last_stride, self.height, self.width)  # or there are no rows to count
+        rows = last_rows(self.trunk, self.last_stride, self.height)
+        if rows < self.bands:
+            raise ValueError(
+                f"a map has a row for each of {self.bands} bands at least, and frames of {self.height} pixels give "
+                f"{rows}: raise `height` or lower `bands`"
+            )
 
 
 class STA(System):
@@ -86,11 +94,6 @@ class STA(System):
         """Features (B, D) and the attention they come from, (B, K, T)."""
         frames = frames_of(clips, self.config.height, self.config.width)
         maps: Tensor = self.trunk(frames).unflatten(0, clips.shape[:2])  # (B, T, C, h, w)
-        if maps.shape[3] < self.config.bands:
-            raise ValueError(
-                f"a map has a row for each of {self.config.bands} bands at least, and frames of {clips.shape[3]} "
-                f"pixels give {maps.shape[3]}: use higher frames, fewer bands or last_stride=1"
-            )
         attention = band_attention(maps, self.config.bands)
         both = torch.cat([strongest(maps, attention), weighted(maps, attention)], dim=1)  # (B, 2 C, h, w)
         features: Tensor = self.embed(both.mean(dim=(2, 3)))

@@ -71,6 +71,16 @@ class SystemRun(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_batch_can_be_compared(self) -> "SystemRun":
+        clips = self.tracks * sum(source.share for source in self.sources)
+        if clips < 2:
+            raise ValueError(
+                f"a batch has two clips or more, for batch norms and losses that compare them, and tracks by shares is "
+                f"{clips}: raise `tracks` or a source's share"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _attributes_are_for_those_who_learn_them(self) -> "SystemRun":
         if self.attributes and self.system != "attributes":
             raise ValueError(f"{self.system} learns no attributes: leave `attributes` out")

@@ -57,6 +57,11 @@ def test_weights_equal_their_formula(sigma: float) -> None:
     torch.testing.assert_close(frame_weights(logits, sigma), torch.tensor(literal_weights(logits, sigma)))
 
 
+def test_the_least_sigma_leaves_every_frame_a_confidence() -> None:
+    doubt = torch.full((1, 3, 2), math.log(1 / (math.e - 1)))  # p = 1 / e, the lowest entropy
+    torch.testing.assert_close(frame_weights(doubt, 0.07), torch.full((1, 3), 1 / 3))
+
+
 def test_who_is_sure_counts_for_more_whatever_the_answer() -> None:
     doubt = math.log(1 / (math.e - 1))  # p = 1 / e
     weights = frame_weights(torch.tensor([[[200.0], [-200.0], [doubt]]]), 0.5)[0]
@@ -168,8 +173,9 @@ def test_refuses_groups_that_are_none() -> None:
         AttributesConfig(groups=(("head", 1), ("head", 2)))
     with pytest.raises(ValueError, match="leave 'head' out, which has 0"):
         AttributesConfig(groups=(("head", 0),))
-    with pytest.raises(ValueError, match="sigma is above 0"):
-        AttributesConfig(sigma=0)
+    for sigma in (0.0, 0.069, math.nan):
+        with pytest.raises(ValueError, match=rf"sigma is 0\.07 or more, .* and is {sigma}: use 0\.5"):
+            AttributesConfig(sigma=sigma)
 
 
 def test_the_walkers_groups_have_an_attribute_for_each_value_of_their_columns() -> None:
