@@ -137,10 +137,19 @@ def test_vectors_are_as_long_as_the_paper_s(pooling: PoolingName, dimension: int
     assert Baseline(BaselineConfig(pooling=pooling)).dimension == dimension
 
 
-def test_works_at_the_paper_s_size() -> None:
-    network = small("attention", BaselineConfig())
-    assert isinstance(network.pooling, AttentionPooling)
-    assert network.pooling.look.kernel_size == (8, 4)
-    features = network.features(torch.randn(1, 4, 3, 256, 128))
-    assert features.shape == (1, 2048)
-    assert_every_gradient({"all": features.square().sum()}, network, vanishing=[SHIFT])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("trunk", "pooling"), [*(("resnet50", name) for name in NAMES), ("legacy_seresnet50", "average")]
+)
+def test_learns_at_the_paper_s_size(trunk: TrunkName, pooling: PoolingName) -> None:
+    network = small(pooling, BaselineConfig(trunk=trunk))
+    batch = random_batch(2, 2, 2, (256, 128))  # half of the paper's T, for the tests' time: any can be asked for
+    if isinstance(network.pooling, AttentionPooling):
+        assert network.pooling.look.kernel_size == (8, 4)
+    heads = network.training_heads(625)
+    losses = network.losses(batch, heads)
+    assert_every_gradient(losses, network, heads, vanishing=[SHIFT])
+    assert min(losses.values()) > 0
+    with torch.inference_mode():
+        features = network.eval().features(batch.clips[:1])
+    assert features.shape == (1, 512 if pooling == "rnn" else 2048)

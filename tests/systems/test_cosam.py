@@ -271,9 +271,22 @@ def test_has_the_paper_s_sizes(pooling: PoolingName, dimension: int, last: int) 
     assert [weights[f"attention.{n}.weigh.0.weight"].shape for n in (4, 5)] == [(256, 1024), (256, 2048)]
 
 
-@pytest.mark.parametrize("trunk", ["resnet50", "legacy_seresnet50"])
-def test_works_at_the_paper_s_size(trunk: TrunkName) -> None:
-    network = small(CosamConfig(trunk=trunk))
-    features = network.features(torch.randn(1, 4, 3, 256, 128))
-    assert features.shape == (1, 2048)
-    assert_every_gradient({"all": features.square().sum()}, network, vanishing=SHIFTS)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("trunk", "changes"),
+    [
+        *(("resnet50", {"pooling": name}) for name in NAMES),
+        ("legacy_seresnet50", {}),  # `cosam-se`
+        ("resnet50", {"channel": "plain", "summary_layers": 1}),  # `cosam-paper`
+    ],
+)
+def test_learns_at_the_paper_s_size(trunk: TrunkName, changes: dict[str, Any]) -> None:
+    network, batch = small(CosamConfig(trunk=trunk), **changes), random_batch(2, 2, 4, (256, 128))
+    vanishing = SHIFTS[:1] if network.config.summary_layers == 1 else SHIFTS
+    heads = network.training_heads(625)
+    losses = network.losses(batch, heads)
+    assert_every_gradient(losses, network, heads, vanishing=vanishing)
+    assert min(losses.values()) > 0
+    with torch.inference_mode():
+        features = network.eval().features(batch.clips[:1])
+    assert features.shape == (1, 512 if network.config.pooling == "rnn" else 2048)
