@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from model.errors import WeightsMismatch
+from model.faults import Fault, faults_of
 from model.sampling import EVEN, RULE, Sampling
 from model.systems.bounds import MOST_FRAMES, Frames, Pixels, check_trunk
 from model.systems.registry import SYSTEMS
@@ -92,7 +92,7 @@ def system_config(name: str, settings: Mapping[str, Any]) -> SystemConfig:
         TypeAdapter(_Shape).validate_python(shared)
         config = SystemConfig(name, TypeAdapter(kind).validate_python(dict(settings)))
     except ValidationError as error:
-        raise ValueError(f"{name} cannot be built: {'; '.join(map(_told, error.errors()))}") from error
+        raise ValueError(f"{name} cannot be built: {_told(error, settings)}") from error
     try:
         _check_together(config)
     except ValueError as error:
@@ -115,12 +115,16 @@ def _check_together(config: SystemConfig) -> None:
     check_trunk(settings.trunk, settings.last_stride, settings.height, settings.width)
 
 
-def _told(fault: ErrorDetails) -> str:
-    """The rule that a setting breaks, its value, and what to do."""
-    if not fault["loc"]:  # a rule of the settings together, which says all of it
-        return fault["msg"].removeprefix("Value error, ")
-    name = ".".join(map(str, fault["loc"]))
-    return f"{name} is {fault['input']!r} ({fault['msg']}): mend settings.{name}, or leave it out for the paper's"
+def _told(error: ValidationError, settings: Mapping[str, Any]) -> str:
+    """The rules that settings break, their values, and what to do."""
+    return "; ".join(map(_mended, faults_of(error, settings)))
+
+
+def _mended(fault: Fault) -> str:
+    if not fault.field:  # a rule of the settings together, which says all of it
+        return fault.rule
+    what = f"{fault.field}: {fault.rule}" if fault.says_all else f"{fault.field} is {fault.value} ({fault.rule})"
+    return f"{what}: mend settings.{fault.field}, or leave it out for the paper's"
 
 
 def _unknown(settings: Mapping[str, Any], kind: type[Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from model.faults import faults_of
 from model.training.config import Section
 from model.training.errors import BadConfig
 
@@ -46,8 +47,8 @@ def checked(kind: type[Config], values: Values, origin: str) -> Config:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = (": ".join([*filter(None, [".".join(map(str, each["loc"]))]), each["msg"]]) for each in error.errors())
-        raise BadConfig(f"the configuration {origin} cannot be used: {'; '.join(faults)}") from error
+        faults = "; ".join(map(str, faults_of(error, values)))
+        raise BadConfig(f"the configuration {origin} cannot be used: {faults}") from error
 
 
 def _with_base(name: str, folder: str, above: tuple[str, ...]) -> Values:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from model.faults import faults_of
 from model.systems.attribute_transfer import AttributeTransferConfig
 from model.training.config import Schedule, Section, Seed, Source
 from model.training.system_config import PlainChange
@@ -51,5 +52,5 @@ class TransferRun(Section):
         try:
             return TypeAdapter(AttributeTransferConfig).validate_python(self.settings | {COUNTED: attributes})
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            faults = "; ".join(map(str, faults_of(error, self.settings)))
             raise ValueError(f"the network cannot be built: {faults}") from error

@@ -48,8 +48,9 @@ def settings_with(**overrides: Any) -> "Settings":
 
 
 def _told(error: "ValidationError") -> str:
-    lines = []
-    for problem in error.errors(include_url=False):
-        name = "_".join(["VILLS", *(str(part) for part in problem["loc"][:1])]).upper()
-        lines.append(f"{name} is {problem['input']!r}, which breaks its rule: {problem['msg']}")
-    return "; ".join(lines)
+    from model.faults import faults_of
+
+    faults = faults_of(error, {})  # of each setting the name alone
+    return "; ".join(
+        f"VILLS_{each.field.upper()} is {each.value}, which breaks its rule: {each.rule}" for each in faults
+    )

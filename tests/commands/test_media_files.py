@@ -95,3 +95,9 @@ def test_a_setting_that_breaks_its_rule_is_named_with_its_value(monkeypatch: pyt
     with pytest.raises(UserError, match=r"VILLS_PORT is '99999', which breaks its rule: .*65535"):
         settings_with()
     assert settings_with(port=80, host=None).port == 80
+
+
+def test_a_rule_of_our_own_is_told_without_pydantic_s_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VILLS_DECODER_MEMORY_BYTES", "1")
+    with pytest.raises(UserError, match=r"VILLS_DECODER_MEMORY_BYTES is '1', which breaks its rule: a child's"):
+        settings_with()

@@ -166,6 +166,12 @@ def test_a_column_that_is_not_there_is_named(
         ({"system": "attributes"}, "name the manifest's columns in `attributes`, or set settings.sigma to inf"),
         ({"clips": {"rule": "all"}}, "clips.rule"),
         ({"clips": {"rule": "chunks", "stride": 8}}, 'stride is 8 and nothing reads it, for rule is "chunks"'),
+        # Bugs: these two said `Value error`, and the last named threshold twice, each time with a type of pydantic's.
+        ({"settings": {"frames": 1}}, "test cannot be used: cosam cannot be built: COSAM compares frames"),
+        (
+            {"system": "vrstc", "settings": {"threshold": 5.0}},
+            r"built: threshold is 5.0 \(Input should be less than or equal to 1, or input should be 'fence'\): mend",
+        ),
         ({"system": "vrstc", "settings": {"completion": "always"}}, "completion is 'always'.*mend settings.completion"),
     ],
 )

@@ -121,7 +121,7 @@ LEAST = {
         ({"schedule": {"steps": 1}}, "set schedule.average to 0"),
         ({"settings": {"attributes": 3}}, "settings has attributes, and there are alpha"),
         ({"schedule": {"steps": 1, "average": 0.0, "sharded": True}}, "leave schedule.sharded out"),
-        ({"settings": {"alpha": 0.0}}, "alpha is above 0"),
+        ({"settings": {"alpha": 0.0}}, "mine cannot be used: the network cannot be built: alpha is above 0"),
         ({"attributes": {}}, "at least 1 item"),
         ({"attributes": {"all": []}}, "at least 1 item"),
     ],
