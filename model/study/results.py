@@ -5,18 +5,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from model.data.digest import digest_of
 from model.data.records import Dataset
+from model.faults import faults_of
 from model.study.config import Runs, Study, Variant, asked_in
 from model.training.errors import BadConfig
 from model.training.origin import AnyRun
 from model.training.place import RunPlace
 
 RESULT = "result.json"
+MOST_FAULTS = 3  # of a damaged file, in a message
+Rate = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]  # per cent
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,11 @@ class Result:
     seed: int
     data: str
     protocol: str
-    rank1: float
-    map: float
-    parameters: int  # of the network that answers
+    rank1: Rate
+    map: Rate
+    parameters: Annotated[int, Field(ge=1)]  # of the network that answers
     where: str = ""  # which queries asked, as `column=value`; all of them if empty
-    rescored: int = 0  # candidates of each query that were compared again
+    rescored: Annotated[int, Field(ge=0)] = 0  # candidates of each query that were compared again
 
     @property
     def test(self) -> str:
@@ -81,11 +84,7 @@ def kept(study: Study, variant: Variant, seed: int, runs: Runs, folder: Path, gr
     file = folder / RESULT
     if not file.exists():
         return None
-    try:
-        found = TypeAdapter(_Kept).validate_json(file.read_bytes())
-    except (OSError, ValueError) as error:
-        why = str(error).partition("\n")[0]
-        raise BadConfig(f"{file} cannot be read ({why}): remove {folder} to run it anew") from error
+    found = _read(file)
     own = (variant.name, seed, variant.rescore)
     alike = found.settings == variant.settings and _are(runs, found.runs)
     if not alike or any((each.variant, each.seed, each.rescored) != own for each in found.results):
@@ -102,6 +101,19 @@ def kept(study: Study, variant: Variant, seed: int, runs: Runs, folder: Path, gr
     if asked != [one for test in study.tests for one in asked_in(test)]:
         raise BadConfig(f"{file} is of other tests than the study now has: remove it to test its weights anew")
     return found.results
+
+
+def _read(file: Path) -> _Kept:
+    """What `keep` wrote. Its weights may be whole where it is not: they lie beside it, and are tested again."""
+    values: Any = None
+    try:
+        values = json.loads(file.read_bytes())
+        return TypeAdapter(_Kept).validate_python(values)
+    except ValidationError as error:
+        why = "; ".join(map(str, faults_of(error, values)[:MOST_FAULTS]))
+    except (OSError, ValueError) as error:  # ValueError: neither JSON nor text
+        why = str(error)
+    raise BadConfig(f"{file} cannot be read ({why}): remove this file to test its weights anew")
 
 
 def _are(runs: Runs, were: Mapping[str, dict[str, Any]]) -> bool:
