@@ -9,15 +9,17 @@ from model.layers.frame_trunk import TrunkName
 MOST_FRAMES = 256  # of a clip: the service holds eight clips of a track in memory
 MOST_PIXELS = 1024
 INCEPTION_PIXELS = 75  # without padding, fewer leave nothing of a map
+MOST_COUNTED = 4096  # channels, steps, parts: twice the widest trunk's
+MOST_WEIGHT = 1e6
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+Count = Annotated[int, Field(strict=True, ge=1, le=MOST_COUNTED)]
 Frames = Annotated[int, Field(strict=True, ge=1, le=MOST_FRAMES)]
 Pixels = Annotated[int, Field(strict=True, ge=32, le=MOST_PIXELS)]  # 32: a trunk's last map is one place of them
 Side = Annotated[int, Field(strict=True, ge=4, le=MOST_PIXELS)]  # of pictures that a network halves twice
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 Cosine = Annotated[float, Field(strict=True, ge=-1, le=1)]
-Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]  # of a loss; a margin
-Scale = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(strict=True, ge=0, le=MOST_WEIGHT, allow_inf_nan=False)]  # of a loss; a margin
+Scale = Annotated[float, Field(strict=True, gt=0, le=MOST_WEIGHT, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, gt=0, le=1)]  # of a frame's sides, of a track's snippets
 Part = Annotated[float, Field(strict=True, ge=0, lt=1)]  # of smoothing, of what dropout takes, of momentum
 

@@ -7,9 +7,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from model.training.unread import refuse_unread
 
-Positive = Annotated[int, Field(ge=1)]
+# Upper bounds are far above what any run needs: beyond them a run ended in an allocator's traceback, or never began.
+Positive = Annotated[int, Field(ge=1, le=2**20)]
+Steps = Annotated[int, Field(ge=1, le=1_000_000)]  # each draws from a seed of its own (`model.training.loop`)
+Batches = Annotated[int, Field(ge=1, le=64)]  # of one step; the same
+Share = Annotated[int, Field(ge=1, le=4096)]  # persons, tracks or pictures of a batch
+Few = Annotated[int, Field(ge=1, le=256)]  # tracks of a person, frames of a track, layers
+Pixels = Annotated[int, Field(ge=1, le=1024)]
+Channels = Annotated[int, Field(ge=1, le=4096)]
 Part = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0)]
+Weight = Annotated[float, Field(ge=0, le=1e6)]
 OptimiserName = Literal["adamw", "adam", "sgd"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -36,21 +43,21 @@ class Source(Section):
     """One data set to train on; its folder is given on the command line."""
 
     data: str  # a name of model.data.build
-    share: Positive  # of each batch: persons in fine-tuning, tracks in pre-training
+    share: Share  # of each batch: persons in fine-tuning, tracks in pre-training
 
 
 class Schedule(Section):
-    steps: Positive
+    steps: Steps
     lr: Annotated[float, Field(gt=0, le=1000)] = 3.5e-4
     warmup: Annotated[int, Field(ge=0)] = 200
     last_lr: Part = 0.01  # at the end, as a part of lr
     milestones: Annotated[tuple[Part, ...], Field(strict=False)] = ()  # parts of the run: a tenth of lr from each on
     optimiser: OptimiserName = "adamw"
-    accumulate: Positive = 1
+    accumulate: Batches = 1
     compile: bool = False  # the transformer blocks (torch.compile): pays on a GPU, and on CPUs only in long runs
     sharded: bool = False  # over the processes of torchrun (FSDP) instead of a copy in each (DDP): for vills-base
     clip: Annotated[float, Field(gt=0)] = 5.0
-    weight_decay: Weight = 0.05
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.05
     average: Part = 0.999  # decay of the average of the weights, which is what is kept
 
     @model_validator(mode="after")
@@ -68,14 +75,16 @@ class Schedule(Section):
 
 class Network(Section):
     encoder: str = "vills-light"
-    height: Positive = 256
-    width: Positive = 128
-    patch: Positive | None = None  # pixels; this and the next four are the encoder's own where nothing is said
-    channels: Positive | None = None
-    depth: Positive | None = None
-    adapter_every: Positive | None = None
-    frames: Positive | None = None  # T of a full clip at inference
-    adapter_start: Annotated[float, Field(ge=0)] = 0.0  # times the usual weights of adapters that start anew; 0: silent
+    height: Pixels = 256
+    width: Pixels = 128
+    patch: Pixels | None = None  # pixels; this and the next four are the encoder's own where nothing is said
+    channels: Channels | None = None
+    depth: Few | None = None
+    adapter_every: Few | None = None
+    frames: Few | None = None  # T of a full clip at inference
+    adapter_start: Annotated[float, Field(ge=0, le=1000)] = (
+        0.0  # times the usual weights of adapters that start anew; 0: silent
+    )
     adapters: bool = True  # temporal adapters; without them a clip is the average of its frames
     frozen_blocks: Annotated[int, Field(ge=0, le=18)] = 0  # of a convolutional stem, from the pixels on
     stem_scale: Part = 0.5  # of the learning rate, for the stem
@@ -165,8 +174,8 @@ class FinetuneConfig(Section):
     task: Literal["finetune"] = "finetune"
     seed: Seed = 1
     sources: Annotated[list[Source], Field(min_length=1)]
-    tracks: Positive = 2  # of a person in a batch
-    frames: Positive = 4  # of a track, at most
+    tracks: Few = 2  # of a person in a batch
+    frames: Few = 4  # of a track, at most
     images: bool = True  # learn from every frame as an image, too; without, from clips alone
     heads: Literal["fitted", "drawn"] = "fitted"  # begin from what the network knows, or at random
     teachers: list[str] = []  # encoders' names, onnx:FILE for example; they teach with one voice
@@ -231,7 +240,7 @@ class Regions(Section):
 
     proposer: Literal["pose", "affinity"] = "affinity"
     # Prompts a picture. `pose`: anywhere on the person, beside the limbs; `affinity`: on the crop's middle half.
-    points: Positive = 6
+    points: Few = 6
 
 
 class PretrainConfig(Section):
@@ -240,7 +249,7 @@ class PretrainConfig(Section):
     task: Literal["pretrain"] = "pretrain"
     seed: Seed = 1
     sources: Annotated[list[Source], Field(min_length=1)]
-    frames: Positive = 3  # of a track, at most
+    frames: Few = 3  # of a track, at most
     prototypes: Positive = 2048
     student_temperature: Annotated[float, Field(gt=0)] = 0.1
     teacher_temperature: Annotated[float, Field(gt=0)] = 0.05

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from model.systems.config import SystemConfig, system_config
-from model.training.config import Change, Part, Positive, Schedule, Section, Seed, Sizes, Source
+from model.training.config import Change, Few, Part, Positive, Schedule, Section, Seed, Sizes, Source
 from model.training.unread import refuse_unread
 
 FOLDER = "configs/systems"
@@ -54,7 +54,7 @@ class SystemRun(Section):
     sources: Annotated[list[Source], Field(min_length=1)]
     # Groups of attributes and the manifest's columns in each: of data that have them, for systems that learn them.
     attributes: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
-    tracks: Positive = 4  # of a person in a batch
+    tracks: Few = 4  # of a person in a batch
     clips: Clips = Clips()
     schedule: Schedule
     augment: PlainChange = PlainChange()

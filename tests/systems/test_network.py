@@ -174,7 +174,9 @@ def test_frames_and_sizes_that_cannot_be_are_refused(name: str, setting: str, va
         ("baseline", "smoothing", 1.0),
         ("baseline", "margin", -0.1),
         ("cosam", "reduced", 0),
+        ("cosam", "reduced", 10**9),
         ("cosam", "triplet_weight", math.nan),
+        ("cosam", "triplet_weight", 1e300),
         ("gltr", "reduction", 0),
         ("gltr", "reduction", 49),
         ("gltr", "dilations", ()),
@@ -194,6 +196,7 @@ def test_frames_and_sizes_that_cannot_be_are_refused(name: str, setting: str, va
         ("snippet", "stride", 0),
         ("snippet", "nearest", 0.0),
         ("snippet", "scale", 0.0),
+        ("snippet", "scale", 1e300),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(name: str, setting: str, value: object) -> None:

@@ -44,6 +44,22 @@ def test_what_comes_with_the_product_can_be_used(name: str) -> None:
         ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
         ({"seed": 2**70}, "seed: Input should be less than"),
         ({"schedule": {"steps": 10, "lr": float("inf")}}, "schedule.lr: Input should be a finite number"),
+        # Bugs: the first ended in torch's traceback, the others were silent for as long as anybody waited.
+        (
+            {"schedule": {"steps": 10, "weight_decay": 1e300}},
+            "schedule.weight_decay: Input should be less than or equal to 1000, and is 1e+300",
+        ),
+        (
+            {"schedule": {"steps": 10, "accumulate": 10**9}},
+            "schedule.accumulate: Input should be less than or equal to 64",
+        ),
+        ({"schedule": {"steps": 10**9}}, "schedule.steps: Input should be less than or equal to 1000000"),
+        ({"tracks": 10**9}, "tracks: Input should be less than or equal to 256"),
+        (
+            {"sources": [{"data": "csv", "share": 100_000}]},
+            "sources.0.share: Input should be less than or equal to 4096",
+        ),
+        ({"network": {"channels": 10**9}}, "network.channels: Input should be less than or equal to 4096"),
         ({"augment": {"scale": [1.2, 0.8]}}, "augment.scale: the first is the least"),
         ({"augment": {"erase_area": [0.1, 7.0]}}, "augment.erase_area.1: Input should be less than or equal to 1"),
         (
