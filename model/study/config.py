@@ -100,10 +100,9 @@ class Study(Section):
         trained = {one.name for one in self.variants if not one.like} - {*self.without}
         for one in self.variants:
             if one.like and one.name not in self.without and one.like not in trained:
-                raise ValueError(
-                    f"{one.name} tests the networks of {one.like!r}, and the variants that train some are "
-                    f"{', '.join(sorted(trained))}: name one of them"
-                )
+                some = f"the variants that train some are {', '.join(sorted(trained))}: name one of them"
+                none = "no variant trains any: give one a `system` or `finetune` instead of `like`"
+                raise ValueError(f"{one.name} tests the networks of {one.like!r}, and {some if trained else none}")
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from model.training.checkpoint import OTHER_DATA, Checkpoint, load_checkpoint, save_checkpoint
+from model.training.checkpoint import OTHER_DATA, Checkpoint, has_checkpoint, load_checkpoint, save_checkpoint
 from model.training.distributed import first_says, rank, spread, wait_for_all, world_size
 from model.training.errors import BadCheckpoint, Diverged
 from model.training.record import append_metrics, forget_metrics_from, write_provenance
@@ -66,7 +66,11 @@ def train(task: Task, plan: LoopPlan, folder: Path, config: str, tell: Callable[
     meter, saved_at = _Meter(), time.monotonic()
     with _Batches(task, plan, first, last) as batches:
         for step in range(first, last):
-            figures = _step(task, model, optimiser, plan, step, batches)
+            try:
+                figures = _step(task, model, optimiser, plan, step, batches)
+            except Diverged as error:
+                kept = "the last checkpoint is from before" if has_checkpoint(folder) else "there is no checkpoint yet"
+                raise Diverged(f"{error}; {kept}") from error
             meter.add(figures)
             done = step + 1
             if done % plan.log_every == 0 or done == last:
@@ -163,8 +167,8 @@ def _named(losses: Mapping[str, Tensor]) -> str:
 
 def _divergence(step: int, fault: str) -> str:
     return (
-        f"at step {step} {fault}, which has to be finite. Lower the learning rate, warm up longer, "
-        "or look at the pictures of this batch; the last checkpoint is from before"
+        f"at step {step} {fault}, which has to be finite. Lower the learning rate, warm up longer, or look at the "
+        "pictures of this batch"
     )
 
 

@@ -225,6 +225,6 @@ def _changes(change: list[str]) -> dict[str, Any]:
             raise UserError(
                 f"--set {each!r} is not KEY=VALUE in TOML ({error}): quote text, schedule.steps=100"
             ) from error
-        if not equals:
-            raise UserError(f"--set {each!r} is not KEY=VALUE")
+        if not equals or not all(key.split(".")):
+            raise UserError(f"--set {each!r} is not KEY=VALUE: name what is set, schedule.steps=100")
     return changes

@@ -111,6 +111,15 @@ def pictures(config: AnyRun) -> int:
     return config.schedule.steps * frames * tracks * sum(source.share for source in config.sources)
 
 
+def test_variants_that_are_like_each_other_train_nothing(tmp_path: Path) -> None:
+    """Bug: `the variants that train some are : name one of them`."""
+    variants = [f'[[variants]]\nname = "{one}"\nlike = "{other}"\nrescore = 2\n' for one, other in ("ab", "ba")]
+    file = tmp_path / "loop.toml"
+    file.write_text('tests = [{ data = "csv", protocols = ["v2v"] }]\n' + "".join(variants))
+    with pytest.raises(BadConfig, match="a tests the networks of 'b', and no variant trains any: give one a `system`"):
+        read_study(str(file))
+
+
 def test_an_error_in_the_last_variant_shows_at_once(tmp_path: Path) -> None:
     file = a_study(tmp_path)
     file.write_text(file.read_text().replace("network.adapters", "network.adapterz"))

@@ -180,6 +180,8 @@ def test_the_configuration_with_bodies_differs_from_the_other_by_them_alone() ->
         (["--config", "nowhere.toml"], "nowhere.toml': name a .toml file or one of"),
         (["--set", "schedule.steps=0"], "schedule.steps: Input should be greater than or equal to 1"),
         (["--set", "schedule.steps"], "is not KEY=VALUE"),
+        (["--set", "=3"], "--set '=3' is not KEY=VALUE: name what is set"),
+        (["--set", "schedule.=3"], "--set 'schedule.=3' is not KEY=VALUE: name what is set"),
         (["--data", "csv"], "is not NAME=DIR"),
         (["--data", "cvs=people"], "no data set is called 'cvs', there are market1501"),
         (["--data", "csv=elsewhere"], "gives csv two folders"),

@@ -253,8 +253,13 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_loss(tmp_path
         train(Line([1.0, 1.0, float("nan"), 1.0]), replace(PLAN, steps=2), tmp_path, "{}", silent)
 
 
+def test_a_run_that_has_a_checkpoint_says_where_it_stands(tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match="the last checkpoint is from before"):
+        train(Line([1.0, 1.0, float("nan"), 1.0]), replace(PLAN, steps=2, save_every_s=0.0), tmp_path, "{}", silent)
+
+
 def test_a_gradient_that_is_no_number_never_reaches_the_weights(tmp_path: Path) -> None:
     task = Cliff()
-    with pytest.raises(Diverged, match=r"at step 0 the gradient's norm is nan.*learning rate"):
+    with pytest.raises(Diverged, match=r"at step 0 the gradient's norm is nan.*learning rate.*no checkpoint yet"):
         train(task, replace(PLAN, steps=1), tmp_path, "{}", silent)
     assert torch.isfinite(task.module.value) and not (tmp_path / FILE).exists()
