@@ -1,6 +1,7 @@
 """Runs a study: every variant and seed is trained and tested; what is done already is not done again."""
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,7 +49,7 @@ def _results(
 ) -> list[Result]:
     found = ready.found(variant, seed)
     if found is None:
-        tell(f"{variant.name}, seed {seed}")
+        progress = _announcing(f"{variant.name}, seed {seed}", progress, tell)
         runs = runs_of(ready.study, variant, seed)
         trained = ready.folder(trained_by(ready.study, variant), seed)
         weights = _trained(runs, replace(ready.place, out=trained), progress)
@@ -57,6 +58,20 @@ def _results(
                 weights = restated(weights, variant.settings, Path(folder) / weights.name)
             found = _tested(ready, variant, seed, weights, progress)
         keep(ready.folder(variant, seed), ready.grounds, variant, runs, found)
+def _announcing(what: str, progress: Progress, tell: Callable[[str], None]) -> Progress:
+    """`progress` that tells once what begins: before its first bar, which a run asks for when the folder is its own."""
+    told = False
+
+    def announced(bar: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        nonlocal told
+        if not told:
+            tell(what)
+        told = True
+        return progress(bar, total)
+
+    return announced
+
+
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from model.study.results import Result
 from model.study.table import as_table
+from model.training.folder import claimed
 from model.vills.config import VillsConfig
 from model.vills.network import Vills
 from model.weights import load_weights
@@ -187,6 +188,18 @@ def test_what_is_missing_shows_before_the_first_run(tmp_path: Path, capsys: pyte
     study.write_text(study.read_text().replace('"network.adapters" = false', '"network.height" = 100'))
     assert ended(command) == 2 and "100 x 32 pixels do not divide" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_variant_is_announced_when_it_has_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bug: where another process trained it, this one said that it began."""
+    draw_people(tmp_path / "people")
+    out = tmp_path / "out"
+    command = ["compare", str(a_study(tmp_path)), "--data", f"csv={tmp_path / 'people'}", "--out", str(out)]
+    folder = out / "study" / "plain" / "1" / "finetune"
+    with claimed(folder):
+        assert ended([*command, "--only", "plain", "--seed", "1"]) == 2
+    said = capsys.readouterr().err
+    assert f"another process trains in {folder}" in said and "plain, seed 1" not in said
 
 
 def test_a_data_set_without_a_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
