@@ -1,6 +1,6 @@
 """A study looked through before its first run: what is missing must not show after hours."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,16 +8,23 @@ from model.build import build_encoder
 from model.data.attributes import attributes_of
 from model.data.build import load_dataset
 from model.data.records import Dataset
+from model.errors import WeightsMismatch
 from model.evaluation.protocols import Probe, probe_of
 from model.study.asked import asked_by
-from model.study.config import Study, Tested, Variant, runs_of
+from model.study.config import Study, Tested, Variant, chosen, runs_of, trained_by
+from model.study.restated import check_restated
 from model.study.results import Grounds, Result, grounds_of, kept
+from model.systems.config import SystemConfig
+from model.training.checkpoint import has_checkpoint
 from model.training.config import FinetuneConfig, PretrainConfig
 from model.training.errors import BadConfig
 from model.training.origin import AnyRun, begins_with
 from model.training.place import RunPlace
 from model.training.run import WEIGHTS, pose_network
+from model.training.start import network_config, starting_network
 from model.training.system_config import SystemRun
+from model.training.system_start import starting_system
+from model.vills.config import VillsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +56,16 @@ class ReadyStudy:
         return kept(self.study, variant, seed, runs, self.folder(variant, seed), self.grounds)
 
 
-def ready_study(study: Study, out: Path, place: RunPlace) -> ReadyStudy:
-    """Look for everything that a study trains with, tests on, and has found before.
+def ready_study(
+    study: Study, out: Path, place: RunPlace, *, only: Collection[str] = (), seeds: Collection[int] = ()
+) -> ReadyStudy:
+    """Look for everything that a study trains with, tests on, and has found before; weights to begin with are tried on
+    what is chosen (variants and seeds; none: all).
 
     Raises:
-        BadConfig: a data set has no folder, weights or a network are missing, or `out` holds another study's results.
+        BadConfig: a data set has no folder, weights or a network are missing, settings do not go with the networks they
+            are tested on, or `out` holds another study's results.
+        WeightsMismatch: weights to begin with are of other networks than those that would begin with them.
         DataError, EvaluationError: a data set cannot be used.
     """
     datasets: dict[str, Dataset] = {}
@@ -73,10 +85,20 @@ def ready_study(study: Study, out: Path, place: RunPlace) -> ReadyStudy:
     ready = ReadyStudy(study, out, place, datasets, grounds_of(datasets, place))
     for test in study.tests:
         ready.probes(test)
-    for seed in study.seeds:
-        for variant in study.variants:
-            ready.found(variant, seed)
+    _check_settings(ready)
+    for variant, seed in chosen(study):
+        ready.found(variant, seed)
+    if place.weights is not None or place.stem_weights is not None:
+        _check_beginning(ready, chosen(study, only, seeds))
     return ready
+
+
+def system_shape(config: SystemRun, datasets: Mapping[str, Dataset]) -> SystemConfig:
+    """The configuration of the network that a run trains, with the groups of attributes that its data have."""
+    if not config.attributes:
+        return config.network_config()
+    known = attributes_of([datasets[source.data].train for source in config.sources], config.attributes)
+    return config.network_config(known.sizes)
 
 
 def _load(name: str, why: str, place: RunPlace, datasets: dict[str, Dataset]) -> None:
@@ -87,8 +109,46 @@ def _load(name: str, why: str, place: RunPlace, datasets: dict[str, Dataset]) ->
 
 
 def _check_run(config: AnyRun, place: RunPlace, datasets: Mapping[str, Dataset]) -> None:
-    if isinstance(config, SystemRun) and config.attributes:
-        known = attributes_of([datasets[source.data].train for source in config.sources], config.attributes)
-        config.network_config(known.sizes)
+    if isinstance(config, SystemRun):
+        system_shape(config, datasets)
     if isinstance(config, PretrainConfig):
         pose_network(config, place)
+
+
+def _check_settings(ready: ReadyStudy) -> None:
+    """What a variant computes by otherwise has to leave the networks it tests their shapes."""
+    for variant in ready.study.variants:
+        _, last = runs_of(ready.study, variant, ready.study.seeds[0])[-1]
+        if not variant.settings or not isinstance(last, SystemRun):  # `read_study` refuses settings of VILLS
+            continue
+        try:
+            check_restated(system_shape(last, ready.datasets), variant.settings, Path(WEIGHTS))
+        except WeightsMismatch as error:
+            raise BadConfig(
+                f"{variant.name} tests the networks of {variant.like} by settings that change their shape ({error}): "
+                "leave these out, or train it by itself, `system` in place of `like`"
+            ) from error
+
+
+def _check_beginning(ready: ReadyStudy, parts: Sequence[tuple[Variant, int]]) -> None:
+    """Fill each network that would begin with the given weights, once: their file may be of another, or of none."""
+    tried: list[SystemConfig | VillsConfig] = []
+    for variant, seed in parts:
+        own = trained_by(ready.study, variant)
+        name, config = runs_of(ready.study, own, seed)[0]
+        if ready.found(variant, seed) is not None or has_checkpoint(ready.folder(own, seed) / name):
+            continue  # nothing reads them any more
+        if isinstance(config, SystemRun):
+            shape: SystemConfig | VillsConfig = system_shape(config, ready.datasets)
+        else:
+            shape = network_config(config.network)
+        if shape not in tried:
+            _begin(shape, seed, ready.place)
+            tried.append(shape)
+
+
+def _begin(shape: SystemConfig | VillsConfig, seed: int, place: RunPlace) -> None:
+    if isinstance(shape, SystemConfig):
+        starting_system(shape, seed, weights=place.weights, stem_weights=place.stem_weights)
+    else:
+        starting_network(shape, seed, weights=place.weights, stem_weights=place.stem_weights)

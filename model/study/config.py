@@ -1,5 +1,6 @@
 """What a study is: the same small budget spent in several ways, each trained and tested alike."""
 
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
@@ -175,6 +176,17 @@ def _check_test(study: Study, variant: Variant) -> None:
             system_config(last.system, last.settings | variant.settings)
         except ValueError as error:
             raise BadConfig(f"{variant.name}: {error}") from error
+
+
+def chosen(study: Study, only: Collection[str] = (), seeds: Collection[int] = ()) -> list[tuple[Variant, int]]:
+    """Variants and seeds in the order in which they run: those that are named, or all where none is."""
+    return [
+        (variant, seed)
+        for seed in study.seeds
+        if not seeds or seed in seeds
+        for variant in study.variants
+        if not only or variant.name in only
+    ]
 
 
 def trained_by(study: Study, variant: Variant) -> Variant:

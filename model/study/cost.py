@@ -11,12 +11,11 @@ from time import perf_counter
 import numpy as np
 
 from model.build import build_encoder
-from model.data.attributes import attributes_of
 from model.data.pack import read_picture
 from model.encoder import Clips, Encoder
 from model.network import ReidNetwork
 from model.sampling import Sampling
-from model.study.check import ReadyStudy
+from model.study.check import ReadyStudy, system_shape
 from model.study.config import Variant, runs_of, trained_by
 from model.study.restated import restated
 from model.systems.encoder import drawn_system
@@ -89,9 +88,7 @@ def _drawn(ready: ReadyStudy, config: AnyRun) -> ReidNetwork:
     if not isinstance(config, SystemRun):
         with drawn_from(config.seed):
             return Vills(network_config(config.network))
-    sources = [ready.datasets[source.data].train for source in config.sources]
-    known = attributes_of(sources, config.attributes).sizes if config.attributes else ()
-    return drawn_system(config.network_config(known))
+    return drawn_system(system_shape(config, ready.datasets))
 
 
 def _clips(ready: ReadyStudy, size: Sampling) -> list[Clips]:

@@ -12,7 +12,7 @@ from model.evaluation.evaluate import compare, pictures_to_read, rescore
 from model.evaluation.metrics import scores_of
 from model.evaluation.protocols import Probe
 from model.study.check import ReadyStudy
-from model.study.config import Runs, Variant, asked_in, runs_of, trained_by
+from model.study.config import Runs, Variant, asked_in, chosen, runs_of, trained_by
 from model.study.cost import parameters
 from model.study.restated import restated
 from model.study.results import Result, keep
@@ -36,10 +36,7 @@ def run_study(
     """
     return [
         result
-        for seed in ready.study.seeds
-        if not seeds or seed in seeds
-        for variant in ready.study.variants
-        if not only or variant.name in only
+        for variant, seed in chosen(ready.study, only, seeds)
         for result in _results(ready, variant, seed, progress, tell)
     ]
 
@@ -58,6 +55,9 @@ def _results(
                 weights = restated(weights, variant.settings, Path(folder) / weights.name)
             found = _tested(ready, variant, seed, weights, progress)
         keep(ready.folder(variant, seed), ready.grounds, variant, runs, found)
+    return found
+
+
 def _announcing(what: str, progress: Progress, tell: Callable[[str], None]) -> Progress:
     """`progress` that tells once what begins: before its first bar, which a run asks for when the folder is its own."""
     told = False
@@ -70,9 +70,6 @@ def _announcing(what: str, progress: Progress, tell: Callable[[str], None]) -> P
         return progress(bar, total)
 
     return announced
-
-
-    return found
 
 
 def _trained(runs: Runs, place: RunPlace, progress: Progress) -> Path:

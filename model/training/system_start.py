@@ -69,7 +69,11 @@ def _read(path: Path) -> dict[str, Tensor]:
     """A file of safetensors or of torch."""
     if path.suffix == ".safetensors":
         return load_file(path)
-    found = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, LookupError, EOFError) as error:
+        # What torch says of it is long, and advises to load it unsafely.
+        raise ValueError("it is no file that torch saved: name another one") from error
     if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
         raise ValueError("it has to be a state_dict: names and tensors")
     return found

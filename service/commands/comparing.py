@@ -59,7 +59,7 @@ def compare(
     only, seed = only or [], seed or []
     _check_choice(plans, only, seed)
     place = replace(run_place(out, data, cache, weights, stem_weights), pose=pose)
-    ready = {name: ready_study(plan, out / name, place) for name, plan in plans.items()}
+    ready = {name: ready_study(plan, out / name, place, only=only, seeds=seed) for name, plan in plans.items()}
     told = partial(typer.echo, err=True)
     results = {name: run_study(each, counted, told, only=only, seeds=seed) for name, each in ready.items()}
     published = {one.name: one.published for plan in plans.values() for one in plan.variants if one.published}
@@ -78,11 +78,12 @@ def _check_choice(plans: "Mapping[str, Study]", only: list[str], seeds: list[int
     names = {one.name for plan in plans.values() for one in plan.variants}
     numbers = {seed for plan in plans.values() for seed in plan.seeds}
     if unknown := [name for name in only if name not in names]:
+    from model.study.config import chosen
+
         raise UserError(f"no variant is called {', '.join(unknown)}: there are {', '.join(sorted(names))}")
     if missing := [seed for seed in seeds if seed not in numbers]:
         raise UserError(f"no study has the seed {', '.join(map(str, missing))}: there are {sorted(numbers)}")
-    chosen = [(one, seed) for plan in plans.values() for one, seed in product(plan.variants, plan.seeds)]
-    if not any((not only or one.name in only) and (not seeds or seed in seeds) for one, seed in chosen):
+    if not any(chosen(plan, only, seeds) for plan in plans.values()):
         raise UserError("no study has these variants with these seeds: leave --only or --seed out")
 
 
