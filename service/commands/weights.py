@@ -19,7 +19,9 @@ _ONNX = "onnx:"
 Weights = Annotated[
     str,
     typer.Option(
-        help="default (those that come with the product), a safetensors FILE, or onnx:FILE.", metavar="WEIGHTS"
+        help="default (those that come with the product for the encoder that VILLS_ENCODER names), a safetensors FILE, "
+        "or onnx:FILE.",
+        metavar="WEIGHTS",
     ),
 ]
 OwnWeights = Annotated[
@@ -28,15 +30,20 @@ OwnWeights = Annotated[
 
 
 def encoder_with(weights: str, settings: "Settings") -> "Encoder":
-    """The encoder that holds these weights; device, threads and the folder of models are the settings'."""
+    """The encoder that holds these weights; device, threads, the folder of models, and which encoder the default is,
+    are the settings'.
+
+    Raises:
+        UserError: an encoder's name stands where a file is asked for. As `load_weights` and `build_encoder`.
+    """
     from model.build import build_encoder
     from model.weights import load_weights
 
     name, file = weights, None
     if weights == DEFAULT:
-        name = _default_name(settings)
+        name = settings.encoder
     elif not weights.startswith(_ONNX):
-        file = Path(weights)
+        file = _file(weights)
         name = load_weights(file).config.name  # the file says which network it is of
     return build_encoder(
         name, weights=file, device=settings.device, threads=settings.threads, model_dir=settings.model_dir
@@ -67,6 +74,25 @@ def network_with(weights: str, settings: "Settings") -> "tuple[Vills, Origin]":
     network = seeded_network(read.config)
     fill(network, read.tensors, file)
     return network.eval(), read.origin
+
+
+def _file(weights: str) -> Path:
+    """A file of weights; an encoder's name is none."""
+    from model.systems.names import NAMES
+    from model.vills.config import CONFIGS
+    from model.vills.trained import trained_weights
+
+    file = Path(weights)
+    if file.exists() or weights not in (*NAMES, *CONFIGS):
+        return file
+    if trained_weights(weights) is None:
+        raise UserError(
+            f"--weights {weights} is no file, and no weights of {weights} come with the product: give a FILE"
+        )
+    raise UserError(
+        f"--weights {weights} is no file: the weights of {weights} that come with the product are "
+        f"VILLS_ENCODER={weights} with --weights default"
+    )
 
 
 def _default_name(settings: "Settings") -> str:

@@ -186,9 +186,26 @@ def test_weights_of_a_vills_network_name_their_encoder(drawn: Path, monkeypatch:
     assert 0 <= figures["map"] <= 100
 
 
+def test_the_default_is_of_the_encoder_that_the_environment_names(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: `vills-light` was evaluated, whatever VILLS_ENCODER said."""
+    monkeypatch.setenv("VILLS_THREADS", "1")
+    monkeypatch.setenv("VILLS_ENCODER", "cosam")
+    encoder = run(drawn, weights="default")["encoder"]
+    assert encoder["name"] == "cosam" and encoder["training_data"].startswith("market1501")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["--data", "csv", "--root", "{drawn}", "--weights", "cosam"],
+            "--weights cosam is no file: the weights of cosam that come with the product are VILLS_ENCODER=cosam with "
+            "--weights default",
+        ),
+        (
+            ["--data", "csv", "--root", "{drawn}", "--weights", "vills-base"],
+            "--weights vills-base is no file, and no weights of vills-base come with the product: give a FILE",
+        ),
         (["--data", "duke", "--root", "."], "no data set is called 'duke'"),
         (["--data", "csv", "--root", "nowhere"], "nowhere"),
         (["--data", "csv", "--root", "{drawn}", "--weights", "lost.safetensors"], "lost.safetensors cannot be read"),
