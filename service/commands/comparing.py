@@ -11,6 +11,7 @@ import typer
 
 from service.commands.evaluating import check_places, write_json
 from service.commands.failures import UserError
+from service.commands.options import shipped
 from service.commands.progress import counted
 from service.commands.training import Cache, Data, Pose, StemWeights, Weights, run_place
 
@@ -22,7 +23,9 @@ def compare(
     studies: Annotated[
         list[str],
         typer.Argument(
-            metavar="STUDY...", help="Names of studies that come with the product, or .toml files; one table of all."
+            metavar="STUDY",
+            help=f"Studies that come with the product ({', '.join(shipped('configs/studies'))}), or .toml files; one "
+            "table of all.",
         ),
     ],
     out: Annotated[
@@ -75,11 +78,11 @@ def compare(
 
 def _check_choice(plans: "Mapping[str, Study]", only: list[str], seeds: list[int]) -> None:
     """A name that no study has would choose nothing without a word."""
+    from model.study.config import chosen
+
     names = {one.name for plan in plans.values() for one in plan.variants}
     numbers = {seed for plan in plans.values() for seed in plan.seeds}
     if unknown := [name for name in only if name not in names]:
-    from model.study.config import chosen
-
         raise UserError(f"no variant is called {', '.join(unknown)}: there are {', '.join(sorted(names))}")
     if missing := [seed for seed in seeds if seed not in numbers]:
         raise UserError(f"no study has the seed {', '.join(map(str, missing))}: there are {sorted(numbers)}")

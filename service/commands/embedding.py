@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from service.local.embedding import Source
     from service.settings import Settings
 
-Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help="Files or folders.")]
+Paths = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Files or folders.")]
 Out = Annotated[Path, typer.Option(help="The .npy file to write: float32, one row an input, in order.")]
 Manifest = Annotated[
     Path | None, typer.Option(help="CSV with the columns path,person_id,camera_id[,track_id,frame]; a row is an input.")

@@ -13,8 +13,8 @@ app = typer.Typer(help="Draw what an encoder finds, where it looks, how its trai
 
 Folder = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures; it is made.")]
 Png = Annotated[Path, typer.Option(metavar="FILE", help="The .png to write.")]
-Crops = Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures of one person each, cut out.")]
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or their metrics.jsonl.")]
+Crops = Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures of one person each, cut out.")]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of runs, or their metrics.jsonl.")]
 Rows = Annotated[int, typer.Option(min=1, max=100, help="Queries on a sheet.")]
 Shown = Annotated[int, typer.Option(min=1, max=50, help="Answers beside each query.")]
 Series = Annotated[

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FASTEST_FPS = 1000.0
 
-FootagePaths = Annotated[list[Path], typer.Argument(metavar="FOOTAGE...", help="Videos, or folders of them.")]
+FootagePaths = Annotated[list[Path], typer.Argument(metavar="FOOTAGE", help="Videos, or folders of them.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures and manifest.csv.")]
 DetectorFile = Annotated[
     Path,

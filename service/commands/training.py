@@ -2,6 +2,7 @@
 
 import logging
 import tomllib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,13 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.commands.failures import UserError, settings_with
+from service.commands.options import shipped
 
 if TYPE_CHECKING:
     from model.training.place import RunPlace
 
 app = typer.Typer(help="Train VILLS, or a published system.", no_args_is_help=True)
+PRETRAINING = "pretrain"  # in the name of each configuration of such a run, and in no other
 
-Config = Annotated[str, typer.Option(help="A .toml file, or the name of a configuration that comes with the product.")]
+
+def _config(names: Iterable[str]) -> Any:
+    return typer.Option(help=f"A .toml file, or a configuration that comes with the product: {', '.join(names)}.")
+
+
+FinetuneName = Annotated[str, _config(name for name in shipped("configs") if PRETRAINING not in name)]
+PretrainName = Annotated[str, _config(name for name in shipped("configs") if PRETRAINING in name)]
+SystemName = Annotated[str, _config(shipped("configs/systems"))]
+TransferName = Annotated[str, _config(shipped("configs/transfer"))]
 Data = Annotated[
     list[str],
     typer.Option(
@@ -56,7 +67,7 @@ SaveEvery = Annotated[
 
 @app.command()
 def finetune(
-    config: Config,
+    config: FinetuneName,
     out: Out,
     data: Data,
     change: Change,
@@ -78,7 +89,7 @@ def finetune(
 
 @app.command()
 def system(
-    config: Config,
+    config: SystemName,
     out: Out,
     data: Data,
     change: Change,
@@ -100,7 +111,7 @@ def system(
 
 @app.command()
 def transfer(
-    config: Config,
+    config: TransferName,
     out: Out,
     data: Data,
     change: Change,
@@ -122,7 +133,7 @@ def transfer(
 
 @app.command()
 def pretrain(
-    config: Config,
+    config: PretrainName,
     out: Out,
     data: Data,
     change: Change,

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 
@@ -39,6 +41,30 @@ def test_no_help_shows_what_only_a_program_reads_or_loses_a_default() -> None:
         assert "<class" not in CliRunner().invoke(app, [*command, "--help"]).output
     for name, default in (("evaluate", "Default: i2i"), ("calibrate", "Default: i2v and v2v")):
         assert default in " ".join(CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "300"}).output.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "folder", "kind"),
+    [
+        ("finetune", "configs", lambda name: "pretrain" not in name),
+        ("pretrain", "configs", lambda name: "pretrain" in name),
+        ("system", "configs/systems", bool),
+        ("transfer", "configs/transfer", bool),
+    ],
+)
+def test_a_training_s_help_names_its_configurations(command: str, folder: str, kind: Callable[[str], bool]) -> None:
+    shown = CliRunner().invoke(app, ["train", command, "--help"], env={"COLUMNS": "2000"}).output
+    names = [
+        file.name.removesuffix(".toml") for file in (resources.files("model") / folder).iterdir() if file.is_file()
+    ]
+    assert f"comes with the product: {', '.join(sorted(filter(kind, names)))}." in " ".join(shown.split())
+
+
+def test_usage_says_once_that_an_argument_may_be_repeated() -> None:
+    """Bug: `{STUDY...}...`."""
+    for command, name in (("compare", "STUDY"), ("add", "PATH"), ("embed", "PATH")):
+        shown = CliRunner().invoke(app, [command, "--help"]).output
+        assert f"{name}" in shown and "...}" not in shown and "]...]" not in shown, command
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
