@@ -43,9 +43,10 @@ class Settings(BaseSettings):
     # The encoder (worker)
     encoder: str = Field(
         "vills-light",
-        description="`vills-light`, `cosam`, `tkp`, `attributes`, `vrstc` and `stmp`, which are trained; "
-        "`vills-mobile`, `vills-tiny`, `vills-small`, `vills-base`, and the other published "
-        "systems of docs/systems.md, untrained without weights of your own; or `onnx:FILE`",
+        description="`vills-light`, `cosam`, `tkp`, `attributes`, `vrstc`, `stmp` and `m3d`, which are "
+        "trained; `vills-mobile`, `vills-tiny`, `vills-small`, `vills-base`, and the other "
+        "published systems of docs/systems.md, untrained without weights of your own; or "
+        "`onnx:FILE`",
     )
     weights: Path | None = Field(
         None,
