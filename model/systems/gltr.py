@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.non_local import NonLocal, attend
 from model.losses.precision import in_float32
-from model.systems.bounds import Count, Counts, Frames, Part, Pixels
+from model.systems.bounds import Count, Counts, Frames, Part, Pixels, Scale
 from model.systems.system import Batch, System, frames_of
 
 
@@ -43,6 +43,9 @@ class GltrConfig:
     raw_features: bool = False
     # Paper: batch norm and ReLU on what is compared, and a map back that is 0 at first; code: a non-local block.
     attention: Literal["paper", "code"] = "paper"
+    # Standard deviation of the pyramid's weights as drawn; the code's. The head's norm takes their size off again, but
+    # an optimiser that moves all weights equally far (Adam) turns small ones about with every step.
+    pyramid_start: Scale = 0.001
     reduction: Count = 2  # alpha: how many times fewer channels the attention compares
     dropout: Part = 0.5
 
@@ -73,7 +76,9 @@ class Gltr(System):
         self.frames = config.frames
         self.trunk = FrameTrunk(config.trunk, last_stride=config.last_stride)
         self.embed = nn.Linear(self.trunk.channels[-1], config.frame_dimension)
-        self.pyramid = DilatedPyramid(config.frame_dimension, config.dilations, raw=config.raw_features)
+        self.pyramid = DilatedPyramid(
+            config.frame_dimension, config.dilations, raw=config.raw_features, start=config.pyramid_start
+        )
         self.dimension = self.pyramid.channels
         inner = self.dimension // config.reduction
         self.attention: nn.Module
@@ -109,10 +114,10 @@ class DilatedPyramid(nn.Module):
 
         y^(r)_t = W^(r)_-1 x_(t-r) + W^(r)_0 x_t + W^(r)_1 x_(t+r)        y_t = [y^(r1)_t, y^(r2)_t, ...]
 
-    Source: equations 5 and 6. With `raw`, x_t itself stands first.
+    Source: equations 5 and 6. With `raw`, x_t itself stands first. `start`: standard deviation of W as drawn.
     """
 
-    def __init__(self, channels: int, rates: Sequence[int], *, raw: bool) -> None:
+    def __init__(self, channels: int, rates: Sequence[int], *, raw: bool, start: float) -> None:
         super().__init__()
         self.raw = raw
         self.channels = (len(rates) + raw) * channels
@@ -120,7 +125,7 @@ class DilatedPyramid(nn.Module):
             nn.Conv1d(channels, channels, 3, padding=rate, dilation=rate, bias=False) for rate in rates
         )
         for convolution in self.convolutions.parameters():
-            nn.init.normal_(convolution, std=0.001)
+            nn.init.normal_(convolution, std=start)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) -> (B, D, T), of any T."""

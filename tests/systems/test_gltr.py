@@ -55,12 +55,20 @@ def literal_pyramid(pyramid: DilatedPyramid, rates: tuple[int, ...], x: Tensor) 
 @settings(max_examples=15, deadline=None)
 def test_the_pyramid_is_the_paper_s_dilated_sums(rates: tuple[int, ...], raw: bool, seed: int, frames: int) -> None:
     torch.manual_seed(seed)
-    pyramid = DilatedPyramid(5, rates, raw=raw).double()
+    pyramid = DilatedPyramid(5, rates, raw=raw, start=0.001).double()
     awake(pyramid)
     clips = torch.randn(2, 5, frames, dtype=torch.float64)
     want = torch.stack([literal_pyramid(pyramid, rates, clip) for clip in clips])
     assert want.shape[1] == pyramid.channels
     torch.testing.assert_close(pyramid(clips), want)
+
+
+def test_the_pyramid_is_drawn_with_weights_of_the_size_asked_for() -> None:
+    torch.manual_seed(1)
+    for start in (0.001, 0.05):
+        pyramid = DilatedPyramid(64, (1, 2, 4), raw=False, start=start)
+        drawn = torch.cat([weights.detach().flatten() for weights in pyramid.parameters()])
+        assert abs(float(drawn.std()) / start - 1) < 0.05
 
 
 def literal_attention(attention: TemporalSelfAttention, x: Tensor) -> Tensor:
