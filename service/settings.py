@@ -43,10 +43,9 @@ class Settings(BaseSettings):
     # The encoder (worker)
     encoder: str = Field(
         "vills-light",
-        description="`vills-light`, `cosam`, `tkp`, `attributes`, `vrstc`, `stmp`, `m3d`, `sta` and `snippet`, "
-        "which are trained; `vills-mobile`, `vills-tiny`, `vills-small`, `vills-base`, and the "
-        "other published systems of docs/systems.md, untrained without weights of your own; or "
-        "`onnx:FILE`",
+        description="`vills-light`, `cosam`, `gltr`, `tkp`, `attributes`, `vrstc`, `stmp`, `m3d`, `sta` and "
+        "`snippet`, which are trained; `vills-mobile`, `vills-tiny`, `vills-small`, `vills-base`, "
+        "untrained without weights of your own; or `onnx:FILE`",
     )
     weights: Path | None = Field(
         None,
