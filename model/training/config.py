@@ -82,9 +82,8 @@ class Network(Section):
     depth: Few | None = None
     adapter_every: Few | None = None
     frames: Few | None = None  # T of a full clip at inference
-    adapter_start: Annotated[float, Field(ge=0, le=1000)] = (
-        0.0  # times the usual weights of adapters that start anew; 0: silent
-    )
+    # Times the usual weights of adapters that start anew; 0: silent.
+    adapter_start: Annotated[float, Field(ge=0, le=1000)] = 0.0
     adapters: bool = True  # temporal adapters; without them a clip is the average of its frames
     frozen_blocks: Annotated[int, Field(ge=0, le=18)] = 0  # of a convolutional stem, from the pixels on
     stem_scale: Part = 0.5  # of the learning rate, for the stem

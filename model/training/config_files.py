@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from model.faults import faults_of
+from model.shipped import shipped
 from model.training.config import Section
 from model.training.errors import BadConfig
 
@@ -70,14 +71,13 @@ def _found(name: str, beside: Path = Path()) -> str:
 
 
 def _load(name: str, folder: str, above: tuple[str, ...]) -> Values:
-    shipped = resources.files("model") / folder
     try:
-        return tomllib.loads(Path(name).read_text() if _is_file(name) else (shipped / f"{name}.toml").read_text())
+        found = Path(name) if _is_file(name) else resources.files("model") / folder / f"{name}.toml"
+        return tomllib.loads(found.read_text())
     except FileNotFoundError as error:
-        names = sorted(each.name.removesuffix(".toml") for each in shipped.iterdir() if each.name.endswith(".toml"))
         asked = f", which {above[-1]} has as its base" if above else ""
         raise BadConfig(
-            f"there is no configuration {name!r}{asked}: name a .toml file or one of {', '.join(names)}"
+            f"there is no configuration {name!r}{asked}: name a .toml file or one of {', '.join(shipped(folder))}"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: not TOML, not UTF-8, or no name of a file
         raise BadConfig(f"the configuration {name} cannot be read: {error}") from error

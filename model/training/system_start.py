@@ -28,8 +28,8 @@ def starting_system(
     """A system to train: from `weights` of an earlier run, or drawn from `seed` with published weights in its trunks.
 
     Settings that change no shape may differ from the earlier run's (sizes, frames, weights of losses); the trunk not,
-    as two of them have tensors of the same shapes and compute other things with them. From a
-    baseline's weights any system may begin: its trunk is taken, and all else is as drawn.
+    as two of them have tensors of the same shapes and compute other things with them. From a baseline's weights any
+    system may begin: its trunk is taken, and all else is as drawn.
 
     Raises:
         WeightsMismatch: the weights are of another system, another trunk or other shapes.

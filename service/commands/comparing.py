@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from model.shipped import shipped
 from service.commands.evaluating import check_places, write_json
 from service.commands.failures import UserError
-from service.commands.options import shipped
 from service.commands.progress import counted
 from service.commands.training import Cache, Data, Pose, StemWeights, Weights, run_place
 

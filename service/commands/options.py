@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +9,6 @@ import typer
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="May be given several times.")]
-
-
-def shipped(folder: str) -> list[str]:
-    """Names of the configurations that come with the product, in a folder of the package `model`; of files alone."""
-    files = (resources.files("model") / folder).iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
 def read_tags(pairs: Sequence[str] | None) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from model.shipped import shipped
 from service.commands.failures import UserError, settings_with
-from service.commands.options import shipped
 
 if TYPE_CHECKING:
     from model.training.place import RunPlace
