@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 
 from model.build import build_encoder
 from model.data.samplers import ClipSampler, PersonSampler
+from model.shipped import shipped
 from model.systems.encoder import drawn_system
 from model.systems.names import NAMES
 from model.training.config_files import checked, read_config
@@ -214,7 +214,7 @@ def test_a_setting_without_end_is_recorded_as_it_is() -> None:
     assert json.loads(config.model_dump_json())["settings"] == {"sigma": "Infinity"}
 
 
-SHIPPED = sorted(each.name.removesuffix(".toml") for each in (resources.files("model") / FOLDER).iterdir())
+SHIPPED = shipped(FOLDER)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
