@@ -7,6 +7,8 @@ program (kanei1024/GLTR). Assumed, as not published:
   first by its own shift, the head's for what is added); M's weights sum to 1 over the frames that are summed;
 - the paper's pyramid is without bias, norm and ReLU, and drawn as the program's; the paper's head is the program's;
 - linear maps are drawn as PyTorch draws, and all layers are trained, as in the program;
+- a clip of fewer than T frames begins again: the pyramid sees zeros outside of a clip, so that a single picture
+  would meet a third of its weights, and be another thing than a clip (measured: half as many found by a picture);
 - the paper's first stage, the trunk alone on pictures, is a `baseline` of one frame: its classifier stands on the
   trunk's mean, so that the map to d numbers is drawn with the pyramid; an epoch shows every picture once.
 """
@@ -65,10 +67,11 @@ class GltrConfig:
 class Gltr(System):
     """A trunk, a vector a frame, the dilated pyramid and the self-attention; a clip is the mean of its frames.
 
-    Takes clips of any length, and the paper shows it a whole track at once. The order of frames counts.
+    Takes clips of T frames or more, and the paper shows it a whole track at once. The order of frames counts.
     """
 
     fixed = False
+    fills = True
 
     def __init__(self, config: GltrConfig) -> None:
         super().__init__()

@@ -65,6 +65,17 @@ def test_features_of_a_long_clip_are_the_mean_of_its_snippets() -> None:
         torch.testing.assert_close(network.features(clips, mask)[0], mean, rtol=1e-3, atol=1e-3)
 
 
+def test_a_short_clip_of_gltr_begins_again_and_a_longer_one_is_taken_whole() -> None:
+    """To a pyramid that sees zeros outside, one frame would be another thing than the same frame for a whole clip."""
+    network, (clips, mask) = tiny("gltr"), clips_of(5)
+    seen = network.system.frames
+    for length, places in {1: [0] * seen, 3: [0, 1, 2, 0], 5: [*range(5)]}.items():
+        with torch.inference_mode():
+            wanted = network.system.features(network.normalise(clips[0].float())[None, places])
+            found = network.features(clips[:, :length], mask[:, :length])
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_travel_with_their_settings_and_are_served_by_name(name: str, tmp_path: Path) -> None:
     network, path = tiny(name), tmp_path / "weights.safetensors"
