@@ -16,7 +16,7 @@ from model.data.training_set import training_set
 from model.regions.cache import Bodies, cached_bodies
 from model.training.checkpoint import has_checkpoint, load_checkpoint
 from model.training.completed import completed
-from model.training.completer import completes, recall
+from model.training.completer import check_drawer, completes, recall
 from model.training.completion import CompletionTask
 from model.training.config import FinetuneConfig, PretrainConfig
 from model.training.distributed import rank, wait_for_all, world_size
@@ -91,6 +91,8 @@ def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path
         digest = data_digest(pack, pictures)
         pixels: PixelRows = pack.pixels
         if config.stage == "whole" and completes(network):
+            if not has_checkpoint(place.out):
+                check_drawer(weights)
             recall(network, load_checkpoint(place.out, config.model_dump_json(), digest, world_size()))
             pixels = completed(network, pack.pixels, sampler.data, digest, place, progress)
         data = SystemData(pixels, sampler, None if known is None else known.table)

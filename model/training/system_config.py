@@ -59,6 +59,15 @@ class SystemRun(Section):
     schedule: Schedule
     augment: PlainChange = PlainChange()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_completion_network_has_no_average(cls, values: object) -> object:
+        """What is not said of it is said here, so that a configuration that was written down can be read again."""
+        if not isinstance(values, dict) or values.get("stage") != "completion":
+            return values
+        schedule = values.get("schedule")
+        return values | {"schedule": {"average": 0.0} | schedule} if isinstance(schedule, dict) else values
+
     @model_validator(mode="after")
     def _the_system_can_be_built(self) -> "SystemRun":
         self.network_config()
@@ -66,7 +75,7 @@ class SystemRun(Section):
             raise ValueError(f"{self.system} is trained in one stage: leave `stage` out, or set it to whole")
         if self.stage == "completion" and self.settings.get("completion") == "off":
             raise ValueError('stage completion trains what settings.completion switches off: leave that "features"')
-        if self.stage == "completion" and "average" in self.schedule.model_fields_set and self.schedule.average:
+        if self.stage == "completion" and self.schedule.average:
             raise ValueError("stage completion keeps its last weights and no average: set schedule.average to 0")
         return self
 

@@ -60,6 +60,7 @@ system = [{{ config = "{0}/run.toml", changes = {sta} }}]
 name = "vrstc"
 system = [
   {{ config = "{0}/run.toml", changes = {base} }},
+  {{ config = "{0}/run.toml", changes = {completion} }},
   {{ config = "{0}/run.toml", changes = {whole} }},
 ]
 """
@@ -71,7 +72,7 @@ def systems_study(folder: Path) -> Path:
     )
     stages = {
         stage: toml({"system": "vrstc", "stage": stage, "settings": TINY["vrstc"] | more})
-        for stage, more in (("base", {"non_local": False, "completion": "off"}), ("whole", {"completion": "features"}))
+        for stage, more in (("base", {"non_local": False, "completion": "off"}), ("completion", {}), ("whole", {}))
     }
     file = folder / "systems.toml"
     file.write_text(SYSTEMS.format(folder, sta=toml({"settings": TINY["sta"]}), **stages))

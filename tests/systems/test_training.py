@@ -61,6 +61,8 @@ def test_a_system_is_trained_by_name_and_served(name: str, tmp_path: Path, peopl
     text = config(name)
     if name == "attributes":  # of which these people have none
         text = text.replace("settings = {", "settings = { sigma = inf,")
+    if name == "vrstc":  # which completes by what another stage learned
+        text = text.replace("settings = {", 'settings = { completion = "off",')
     assert train(tmp_path, people, text, "--stem-weights", str(trunk)) == 0
     weights = tmp_path / "run" / "weights.safetensors"
     card = build_encoder(name, weights=weights, device="cpu", threads=1).card
@@ -118,6 +120,18 @@ def test_vrstc_is_trained_in_three_stages(tmp_path: Path, people: Path, trunk: P
             file.unlink()
     parts = load_weights(tmp_path / "parts" / "weights.safetensors").tensors
     assert all(torch.equal(tensor, parts[name]) for name, tensor in last.items())
+
+
+def test_vrstc_does_not_complete_by_a_network_that_never_learned_to_draw(
+    tmp_path: Path, people: Path, trunk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = config("vrstc").replace("settings = {", "settings = { threshold = 0.5,")
+    base = config("vrstc") + 'stage = "base"\n'
+    base = base.replace("settings = {", 'settings = { non_local = false, completion = "off",')
+    assert train(tmp_path, people, base, "--stem-weights", str(trunk), out="base") == 0
+    for begun in (("--stem-weights", str(trunk)), ("--weights", str(tmp_path / "base" / "weights.safetensors"))):
+        assert train(tmp_path, people, text, *begun) != 0
+        assert "a network that stage completion trains, and begins with" in capsys.readouterr().err
 
 
 def test_a_completion_network_that_goes_on_knows_which_frames_are_clear(
@@ -179,6 +193,20 @@ def test_a_configuration_that_cannot_be_is_refused(changes: dict[str, object], t
     values = {"system": "cosam", "sources": [{"data": "csv", "share": 2}], "schedule": {"steps": 1}} | changes
     with pytest.raises(BadConfig, match=told):
         checked(SystemRun, values, "test")
+
+
+@pytest.mark.parametrize("stage", ["base", "completion", "whole"])
+def test_a_configuration_that_was_written_down_is_read_again(stage: str) -> None:
+    """Bug: of stage completion it held an average that nobody asked for, so studies took their figures for others'."""
+    values = {
+        "sources": [{"data": "csv", "share": 2}],
+        "schedule": {"steps": 9, "warmup": 0},
+        "system": "vrstc",
+        "stage": stage,
+    }
+    run = checked(SystemRun, values, "test")
+    assert run.schedule.average == (0.0 if stage == "completion" else 0.999)
+    assert checked(SystemRun, json.loads(run.model_dump_json()), "test") == run
 
 
 def test_no_stage_draws_what_another_stage_or_seed_does() -> None:
