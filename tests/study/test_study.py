@@ -62,7 +62,7 @@ def test_published_systems_are_variants_whose_stages_follow_each_other(
         (variant, where) for variant in ("sta", "vrstc") for where in ("", "seen=badly")
     ]
     ran = out / "systems" / "vrstc" / "2"
-    assert sorted(each.name for each in ran.iterdir() if each.is_dir()) == ["1-run", "2-run"]
+    assert sorted(each.name for each in ran.iterdir() if each.is_dir()) == ["1-run", "2-run", "3-run"]
     config = json.loads((ran / "2-run" / "config.json").read_text())["config"]
     assert config["schedule"]["lr"] == 1e-4 and config["tracks"] == 2
     origin = load_weights(ran / "2-run" / "weights.safetensors").origin
