@@ -25,7 +25,8 @@ Weights = Annotated[
     ),
 ]
 OwnWeights = Annotated[
-    str, typer.Option(help="default (those that come with the product) or a safetensors FILE.", metavar="WEIGHTS")
+    str,
+    typer.Option(help="default (vills-light's) or a safetensors FILE of another VILLS network.", metavar="WEIGHTS"),
 ]
 
 
