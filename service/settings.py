@@ -44,8 +44,8 @@ class Settings(BaseSettings):
     encoder: str = Field(
         "vills-light",
         description="`vills-light`, `cosam`, `gltr`, `tkp`, `attributes`, `vrstc`, `stmp`, `m3d`, `sta` and "
-        "`snippet`, which are trained; `vills-mobile`, `vills-tiny`, `vills-small`, `vills-base`, "
-        "untrained without weights of your own; or `onnx:FILE`",
+        "`snippet`, which are trained; `vills-mobile`, `vills-tiny`, `vills-small`, `vills-base` "
+        "and `baseline`, untrained without weights of your own; or `onnx:FILE`",
     )
     weights: Path | None = Field(
         None,

@@ -16,6 +16,7 @@ from model.study.restated import check_restated
 from model.study.results import Grounds, Result, grounds_of, kept
 from model.systems.config import SystemConfig
 from model.training.checkpoint import has_checkpoint
+from model.training.completer import check_before
 from model.training.config import FinetuneConfig, PretrainConfig
 from model.training.errors import BadConfig
 from model.training.origin import AnyRun, begins_with
@@ -25,6 +26,7 @@ from model.training.start import network_config, starting_network
 from model.training.system_config import SystemRun
 from model.training.system_start import starting_system
 from model.vills.config import VillsConfig
+from model.weights import load_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,7 @@ def ready_study(
     _check_settings(ready)
     for variant, seed in chosen(study):
         ready.found(variant, seed)
-    if place.weights is not None or place.stem_weights is not None:
-        _check_beginning(ready, chosen(study, only, seeds))
+    _check_beginning(ready, chosen(study, only, seeds))
     return ready
 
 
@@ -132,6 +133,8 @@ def _check_settings(ready: ReadyStudy) -> None:
 
 def _check_beginning(ready: ReadyStudy, parts: Sequence[tuple[Variant, int]]) -> None:
     """Fill each network that would begin with the given weights, once: their file may be of another, or of none."""
+    place = ready.place
+    given = load_weights(place.weights).config if place.weights else None
     tried: list[SystemConfig | VillsConfig] = []
     for variant, seed in parts:
         own = trained_by(ready.study, variant)
@@ -139,11 +142,12 @@ def _check_beginning(ready: ReadyStudy, parts: Sequence[tuple[Variant, int]]) ->
         if ready.found(variant, seed) is not None or has_checkpoint(ready.folder(own, seed) / name):
             continue  # nothing reads them any more
         if isinstance(config, SystemRun):
+            check_before(config, given, str(place.weights))
             shape: SystemConfig | VillsConfig = system_shape(config, ready.datasets)
         else:
             shape = network_config(config.network)
-        if shape not in tried:
-            _begin(shape, seed, ready.place)
+        if shape not in tried and (place.weights or place.stem_weights):
+            _begin(shape, seed, place)
             tried.append(shape)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from model.evaluation.protocols import Protocol
 from model.systems.config import system_config
+from model.training.completer import check_before
 from model.training.config import FinetuneConfig, PretrainConfig, Section, Seed
 from model.training.config_files import CONFIGS, Config, checked, read_config
 from model.training.errors import BadConfig
@@ -152,7 +153,8 @@ def read_study(name: str) -> Study:
 
 
 def _check_stages(study: Study, variant: Variant) -> None:
-    """All its runs train one network; a baseline's trunk alone may go before another system's."""
+    """All its runs train one network, each what the one before it makes ready; a baseline's trunk alone may go before
+    another system's."""
     runs = [config for _, config in runs_of(study, variant, study.seeds[0])]
     names = [run.system if isinstance(run, SystemRun) else network_config(run.network).name for run in runs]
     for name, then in pairwise(names):
@@ -160,6 +162,9 @@ def _check_stages(study: Study, variant: Variant) -> None:
             raise BadConfig(
                 f"{variant.name} trains {name} and then {then}, and its runs are of one network: change both"
             )
+    for before, run in pairwise(runs):
+        if isinstance(before, SystemRun) and isinstance(run, SystemRun):
+            check_before(run, before.network_config(), f"the stage {before.stage} before it")
 
 
 def _check_test(study: Study, variant: Variant) -> None:

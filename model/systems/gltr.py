@@ -7,8 +7,8 @@ program (kanei1024/GLTR). Assumed, as not published:
   first by its own shift, the head's for what is added); M's weights sum to 1 over the frames that are summed;
 - the paper's pyramid is without bias, norm and ReLU, and drawn as the program's; the paper's head is the program's;
 - linear maps are drawn as PyTorch draws, and all layers are trained, as in the program;
-- a clip of fewer than T frames begins again: the pyramid sees zeros outside of a clip, so that a single picture
-  would meet a third of its weights, and be another thing than a clip (measured: half as many found by a picture);
+- a clip of fewer than T frames begins again, as in training, where the paper shows it whole: the pyramid sees zeros
+  outside of a clip, so that a picture would meet a third of its weights, and be another thing than a clip;
 - the paper's first stage, the trunk alone on pictures, is a `baseline` of one frame: its classifier stands on the
   trunk's mean, so that the map to d numbers is drawn with the pyramid; an epoch shows every picture once.
 """
@@ -48,6 +48,9 @@ class GltrConfig:
     # Standard deviation of the pyramid's weights as drawn; the code's. The head's norm takes their size off again, but
     # an optimiser that moves all weights equally far (Adam) turns small ones about with every step.
     pyramid_start: Scale = 0.001
+    # Clips of fewer than T frames: "again", from their beginning until there are T; or "as they are", the paper's. A
+    # small GLTR found 42.6 / 41.5 of 60 persons of Market-1501 by pictures (I2V) as they are, 50.2 / 44.5 so.
+    short: Literal["again", "as they are"] = "again"
     reduction: Count = 2  # alpha: how many times fewer channels the attention compares
     dropout: Part = 0.5
 
@@ -67,11 +70,10 @@ class GltrConfig:
 class Gltr(System):
     """A trunk, a vector a frame, the dilated pyramid and the self-attention; a clip is the mean of its frames.
 
-    Takes clips of T frames or more, and the paper shows it a whole track at once. The order of frames counts.
+    Takes clips of any length, and the paper shows it a whole track at once. The order of frames counts.
     """
 
     fixed = False
-    fills = True
 
     def __init__(self, config: GltrConfig) -> None:
         super().__init__()
@@ -94,6 +96,8 @@ class Gltr(System):
         """(B, T, 3, H, W) -> the vectors before the head's batch norm, (B, D)."""
         maps = self.trunk(frames_of(clips, self.config.height, self.config.width))  # (B T, C, h, w)
         each = self.embed(maps.mean(dim=(2, 3))).view(*clips.shape[:2], -1)  # (B, T, d)
+        if self.config.short == "again" and clips.shape[1] < self.frames:
+            each = each[:, torch.arange(self.frames, device=each.device) % clips.shape[1]]
         local = self.pyramid(each.transpose(1, 2))  # (B, D, T)
         return _over_time(self.attention(local))
 

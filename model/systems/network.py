@@ -45,7 +45,7 @@ class SystemNetwork(ReidNetwork):
 
         A system that takes any number of frames gets a clip whole, unless `show_whole` says otherwise. One that takes a
         fixed number gets snippets of that many, none shared; the last one, and a clip that is too short, begin again
-        until they are long enough. So does a short clip of a system that `fills`.
+        until they are long enough.
         """
         layout = ClipLayout(mask)
         frames = self.normalise(layout.pack(clips))  # (F, 3, H, W)
@@ -68,10 +68,9 @@ class SystemNetwork(ReidNetwork):
     def _snippets(self, lengths: list[int]) -> Iterator[tuple[list[list[int]], list[int]]]:
         """Snippets of one length at a time: rows of the packed frames, and which clip each snippet is of."""
         found: dict[int, tuple[list[list[int]], list[int]]] = {}
-        first, frames = 0, self.system.frames
+        first = 0
         for owner, length in enumerate(lengths):
-            exact = self._cut or (self.system.fills and length < frames)
-            for places in snippet_places(length, frames if exact else None):
+            for places in snippet_places(length, self.system.frames if self._cut else None):
                 rows, owners = found.setdefault(len(places), ([], []))
                 rows.append([first + place for place in places])
                 owners.append(owner)

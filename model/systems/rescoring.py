@@ -23,7 +23,7 @@ class SnippetRescorer(Rescorer[Snippets]):
     @torch.inference_mode()
     def read(self, frames: Frames) -> Snippets:
         track = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device).permute(0, 3, 1, 2)
-        return self._system.encode(self._system.snippets(self._network.normalise(track)))
+        return self._system.encode_track(self._network.normalise(track))
 
     @torch.inference_mode()
     def scores(self, query: Snippets, candidates: Sequence[Snippets]) -> Scores:

@@ -70,12 +70,22 @@ class Snippet(System):
 
     def encode(self, clips: Tensor) -> Snippets:
         """(B, T, 3, H, W) -> what `rescore` compares, of B snippets."""
-        maps = self.trunk(frames_of(clips, self.config.height, self.config.width))  # (B * T, C, h, w)
-        snippets: Snippets = self.pooling(spatial_average(maps).view(*clips.shape[:2], -1))
+        snippets: Snippets = self.pooling(self._vectors(clips))
         return snippets
 
+    def encode_track(self, track: Tensor) -> Snippets:
+        """A track's frames (L, 3, H, W) -> what `rescore` compares, of its N snippets; each frame is looked at once."""
+        snippets: Snippets = self.pooling(self.snippets(self._vectors(track[None])[0]))
+        return snippets
+
+    def _vectors(self, clips: Tensor) -> Tensor:
+        """(B, T, 3, H, W) -> (B, T, C)."""
+        maps = self.trunk(frames_of(clips, self.config.height, self.config.width))  # (B * T, C, h, w)
+        vectors: Tensor = spatial_average(maps).view(*clips.shape[:2], -1)
+        return vectors
+
     def snippets(self, track: Tensor) -> Tensor:
-        """A track's frames (L, 3, H, W) -> its snippets (N, T, 3, H, W), one every `stride` frames.
+        """A track's frames, or what was made of each, (L, ...) -> its snippets (N, T, ...), one every `stride` frames.
 
         A track that is shorter than a snippet is gone through again from its start; frames left over at the end of a
         longer one, too few for a whole step, are left out.

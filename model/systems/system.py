@@ -26,7 +26,6 @@ class System(nn.Module, ABC):
     calls then cuts longer tracks into snippets, repeats frames of shorter ones, and averages the snippets' features.
     whole: whether a track is one clip of as many frames as otherwise eight clips have, and not several clips.
     in_snippets: whether its paper tests a whole track in snippets of T frames, too, though any number could be taken.
-    fills: whether a clip of fewer than T frames begins again until it has T; what is fixed does so anyhow.
     middle: of a frame's height and width, the part in its middle that retrieval looks at, enlarged to the whole.
     """
 
@@ -34,7 +33,6 @@ class System(nn.Module, ABC):
     fixed: bool
     whole: bool = False
     in_snippets: bool = False
-    fills: bool = False
     middle: float = 1.0
     dimension: int  # D of a feature
 

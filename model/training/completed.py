@@ -19,7 +19,6 @@ from model.layers.occlusion import BANDS
 from model.systems.network import SystemNetwork
 from model.training.completer import completer_of
 from model.training.distributed import rank, wait_for_all
-from model.training.errors import BadConfig
 from model.training.place import Progress, RunPlace
 from model.training.whole_tracks import Bands, WholeTracks
 from model.weights import digest_tensors, fingerprint
@@ -62,13 +61,7 @@ def completed(
 
     Raises:
         WeightsMismatch: the network has nothing to complete with.
-        BadConfig: nobody measured its tau.
     """
-    if completer_of(network).threshold.isneginf():
-        raise BadConfig(
-            'settings.threshold is "fence", which stage completion measures, and this run begins without its weights: '
-            "give them (--weights), or set settings.threshold to a number"
-        )
     kept = place.out / f"{STEM}-{_fingerprint(network, named)}.npy"
     # One process draws; the others find it drawn.
     if rank() == 0 and _found(kept, pixels) is None:

@@ -1,14 +1,13 @@
 """The part of a network that finds and draws what is hidden of a person: VRSTC's, and no other system's."""
 
-from pathlib import Path
-
 from model.errors import WeightsMismatch
+from model.network import NetworkConfig
 from model.systems.config import SystemConfig
 from model.systems.network import SystemNetwork
-from model.systems.vrstc import VRSTC, Completer
+from model.systems.vrstc import VRSTC, Completer, VRSTCConfig
 from model.training.checkpoint import OTHER_DATA, Checkpoint
 from model.training.errors import BadCheckpoint, BadConfig
-from model.weights import load_weights
+from model.training.system_config import SystemRun
 
 
 def completes(network: SystemNetwork) -> bool:
@@ -28,18 +27,37 @@ def completer_of(network: SystemNetwork) -> Completer:
     return system.completer
 
 
-def check_drawer(weights: Path | None) -> None:
-    """Whether a run that completes its data begins with a network that learned to draw.
+def check_before(run: SystemRun, before: NetworkConfig | None, named: str) -> None:
+    """Whether a stage of VRSTC begins with what the stage before it has learned; other runs begin with anything.
+
+    Args:
+        before: of the network that it begins with; None where that is drawn. named: what has its weights, for people.
 
     Raises:
-        BadConfig: it begins without weights, or with those of another network: a base net, a baseline.
+        BadConfig: it does not.
     """
-    config = None if weights is None else load_weights(weights).config
-    if not isinstance(config, SystemConfig) or getattr(config.settings, "completion", "off") == "off":
+    own = run.settings_built
+    if not isinstance(own, VRSTCConfig) or run.stage == "base" or own.completion == "off":
+        return
+    settings = before.settings if isinstance(before, SystemConfig) else None
+    learned = settings if isinstance(settings, VRSTCConfig) else None
+    drawer = learned if learned and learned.completion != "off" else None
+    base = learned and not drawer and not learned.non_local
+    found = f"begins with {named}" if before else "begins without weights"
+    if run.stage == "completion" and not (base or drawer):
         raise BadConfig(
-            "this stage completes its pictures by a network that stage completion trains, and begins "
-            f"{'without weights' if weights is None else f'with {weights}, which has none'}: "
-            'give the weights of that stage (--weights), or set settings.completion to "off"'
+            f"stage completion looks for what is hidden by a base net, and {found}: give the weights of stage base "
+            "(--weights)"
+        )
+    if run.stage == "whole" and not drawer:
+        raise BadConfig(
+            f"this stage completes its pictures by what stage completion learned, and {found}: give the weights of "
+            "that stage (--weights); to complete nothing, train the configuration non-local"
+        )
+    if drawer and (own.threshold == "fence") != (drawer.threshold == "fence"):
+        raise BadConfig(
+            f"settings.threshold is {own.threshold!r}, and {named} learned with {drawer.threshold!r}: weights hold a "
+            "measured tau or none, so set it as that stage had it"
         )
 
 

@@ -16,7 +16,7 @@ from model.data.training_set import training_set
 from model.regions.cache import Bodies, cached_bodies
 from model.training.checkpoint import has_checkpoint, load_checkpoint
 from model.training.completed import completed
-from model.training.completer import check_drawer, completes, recall
+from model.training.completer import check_before, completes, recall
 from model.training.completion import CompletionTask
 from model.training.config import FinetuneConfig, PretrainConfig
 from model.training.distributed import rank, wait_for_all, world_size
@@ -35,7 +35,7 @@ from model.training.system_task import SystemData, SystemTask
 from model.training.task import NetworkTask
 from model.vills.config import VillsConfig
 from model.vills.network import Vills
-from model.weights import save_weights
+from model.weights import load_weights, save_weights
 
 WEIGHTS = "weights.safetensors"
 
@@ -82,17 +82,17 @@ def train_system(config: SystemRun, place: RunPlace, progress: Progress) -> Path
         pictures = [dataset_of(source, place.data).train for source in config.sources]
         known = attributes_of(pictures, config.attributes) if config.attributes else None
         shape = config.network_config(() if known is None else known.sizes)
+        weights, stem = _beginning(config, place)
+        if not has_checkpoint(place.out):
+            check_before(config, load_weights(weights).config if weights else None, str(weights))
         pack = packed(pictures, shape.height, shape.width, place, progress)
         shares = [source.share for source in config.sources]
         people = PersonSampler(training_set(pictures), shares, config.tracks, shape.settings.frames, config.draws)
         sampler = ClipSampler(people, config.clips.rule, config.clips.stride)
-        weights, stem = _beginning(config, place)
         network = starting_system(shape, config.seed, weights=weights, stem_weights=stem)
         digest = data_digest(pack, pictures)
         pixels: PixelRows = pack.pixels
         if config.stage == "whole" and completes(network):
-            if not has_checkpoint(place.out):
-                check_drawer(weights)
             recall(network, load_checkpoint(place.out, config.model_dump_json(), digest, world_size()))
             pixels = completed(network, pack.pixels, sampler.data, digest, place, progress)
         data = SystemData(pixels, sampler, None if known is None else known.table)

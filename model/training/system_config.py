@@ -73,7 +73,12 @@ class SystemRun(Section):
         self.network_config()
         if self.stage != "whole" and self.system != "vrstc":
             raise ValueError(f"{self.system} is trained in one stage: leave `stage` out, or set it to whole")
-        if self.stage == "completion" and self.settings.get("completion") == "off":
+        if self.stage == "base" and (self.settings_built.completion != "off" or self.settings_built.non_local):
+            raise ValueError(
+                "stage base trains the net without completion and without non-local blocks: set settings.completion "
+                'to "off" and settings.non_local to false'
+            )
+        if self.stage == "completion" and self.settings_built.completion == "off":
             raise ValueError('stage completion trains what settings.completion switches off: leave that "features"')
         if self.stage == "completion" and self.schedule.average:
             raise ValueError("stage completion keeps its last weights and no average: set schedule.average to 0")
@@ -93,12 +98,19 @@ class SystemRun(Section):
     def _attributes_are_for_those_who_learn_them(self) -> "SystemRun":
         if self.attributes and self.system != "attributes":
             raise ValueError(f"{self.system} learns no attributes: leave `attributes` out")
+        if self.attributes and "groups" in self.settings:
+            raise ValueError("`attributes` tell the groups: leave settings.groups out")
         if self.system == "attributes" and not self.attributes and math.isfinite(self.network_config().settings.sigma):
             raise ValueError(
                 "frames are weighed by what predictors of attributes say, and without attributes these learn nothing: "
                 "name the manifest's columns in `attributes`, or set settings.sigma to inf: all frames count the same"
             )
         return self
+
+    @property
+    def settings_built(self) -> Any:
+        """The settings as the system's dataclass, without the groups of attributes that data bring."""
+        return self.network_config().settings
 
     @property
     def draws(self) -> int:

@@ -133,8 +133,6 @@ def _begin_from_base(network: SystemNetwork, found: Weights, path: Path) -> bool
     try:
         system.completer.locator.load_state_dict(base)
     except RuntimeError as error:
-        raise WeightsMismatch(
-            f"{path} is no base net of these settings ({error}): train it with the same trunk"
-        ) from error
+        raise WeightsMismatch(f"{path} is no base net of these settings: give the weights of stage base") from error
     _trunks(system.net)[0].load_state_dict(_trunks(system.completer.locator)[0].state_dict())
     return True

@@ -190,6 +190,15 @@ def test_what_is_tested_again_is_another_s_network_in_another_way(tmp_path: Path
         read_study(str(file))
 
 
+def test_a_stage_of_vrstc_needs_the_one_before_it(tmp_path: Path) -> None:
+    """Bug: only after the base stage was trained a study was refused that has none of completion."""
+    file = systems_study(tmp_path)
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if 'stage = "completion"' not in line))
+    with pytest.raises(BadConfig, match="what stage completion learned, and begins with the stage base before it"):
+        read_study(str(file))
+
+
 def test_networks_that_are_left_out_cannot_be_tested_again(tmp_path: Path) -> None:
     text = '[[variants]]\nname = "again"\nlike = "sta"\nsettings = { frames = 3 }\n'
     base = systems_study(tmp_path)

@@ -12,8 +12,8 @@ from model.layers.non_local import NonLocal
 from model.systems.gltr import DilatedPyramid, Gltr, GltrConfig, TemporalSelfAttention
 from model.systems.system import Batch
 
-PAPER = GltrConfig(trunk="resnet18", height=64, width=32, frame_dimension=8)
-CODE = replace(GltrConfig.of_code(), trunk="resnet18", height=64, width=32, frame_dimension=8)
+PAPER = GltrConfig(trunk="resnet18", height=64, width=32, frame_dimension=8, short="as they are")
+CODE = replace(GltrConfig.of_code(), trunk="resnet18", height=64, width=32, frame_dimension=8, short="as they are")
 
 
 def awake(module: nn.Module) -> None:
@@ -128,6 +128,22 @@ def test_takes_clips_of_any_length(config: GltrConfig, dimension: int) -> None:
             together = system.features(clips[:, :frames])
             assert together.shape == (2, dimension)
             torch.testing.assert_close(system.features(clips[:1, :frames])[0], together[0], rtol=1e-4, atol=1e-4)
+
+
+def test_a_short_clip_begins_again_and_a_longer_one_is_taken_as_it_is() -> None:
+    """To a pyramid that sees zeros outside, one frame would be another thing than the same frame for a whole clip."""
+    torch.manual_seed(4)
+    as_they_are = Gltr(replace(PAPER, frames=4)).eval()
+    again = Gltr(replace(PAPER, frames=4, short="again")).eval()
+    awake(again)
+    as_they_are.load_state_dict(again.state_dict())
+    clips = torch.randn(2, 5, 3, 64, 32)
+    with torch.no_grad():
+        for length, places in {1: [0] * 4, 3: [0, 1, 2, 0], 4: [*range(4)], 5: [*range(5)]}.items():
+            wanted = as_they_are.features(clips[:, places])
+            torch.testing.assert_close(again.features(clips[:, :length]), wanted, rtol=1e-4, atol=1e-4)
+            same = torch.allclose(as_they_are.features(clips[:, :length]), wanted, rtol=1e-4, atol=1e-4)
+            assert same == (length >= 4)
 
 
 def test_works_on_the_small_trunk() -> None:

@@ -141,6 +141,17 @@ def test_tracks_are_cut_every_four_frames_and_short_ones_gone_through_again(leng
     assert cut[:, :, 0, 0, 0].tolist() == want
 
 
+def test_of_a_track_each_frame_is_looked_at_once() -> None:
+    """Bug: snippets that overlap were cut from pixels, and a long track had twice as many in memory."""
+    net, track = system().eval(), clips(1, 13)[0]
+    seen: list[int] = []
+    net.trunk.register_forward_pre_hook(lambda trunk, given: seen.append(len(given[0])))
+    with torch.no_grad():
+        found, wanted = net.encode_track(track), net.encode(net.snippets(track))
+    assert seen[0] == len(track)
+    torch.testing.assert_close(found.pooled(), wanted.pooled(), rtol=1e-4, atol=1e-4)
+
+
 @given(seed=st.integers(0, 2**16), ours=st.integers(1, 5), theirs=st.integers(1, 7))
 @settings(max_examples=25, deadline=None)
 def test_a_track_s_distance_is_the_mean_of_the_lowest_fifth(seed: int, ours: int, theirs: int) -> None:

@@ -1,59 +1,21 @@
 """Published systems learn in the one loop, from drawn people, by a command."""
 
-import itertools
 import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from model.build import build_encoder
-from model.data.samplers import ClipSampler, PersonSampler
 from model.shipped import shipped
-from model.systems.encoder import drawn_system
 from model.systems.names import NAMES
 from model.training.config_files import checked, read_config
 from model.training.errors import BadConfig
 from model.training.system_config import FOLDER, SystemRun
-from model.training.system_task import SystemData, SystemTask
 from model.weights import load_weights
-from service.commands.main import main
-from tests.systems.tiny import TINY, draw_trunk, toml
+from tests.systems.runs import config, train
 from tests.training.drawn import draw_people
-from tests.training.test_completed import DATA
-
-
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn") / "people"
-    draw_people(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_trunk(tmp_path_factory.mktemp("trunk"))
-
-
-def config(name: str, **changes: object) -> str:
-    """A tiny run of a system, as TOML: JSON's values are TOML's, too."""
-    settings = ", ".join(f"{key} = {toml(value)}" for key, value in TINY[name].items() if key != "groups")
-    values = {"steps": 2, "warmup": 1, "average": 0.0, "milestones": [0.5], "optimiser": "adam"} | changes
-    schedule = ", ".join(f"{key} = {toml(value)}" for key, value in values.items())
-    return (
-        f'system = "{name}"\nsources = [{{ data = "csv", share = 2 }}]\ntracks = 2\n'
-        f"settings = {{ {settings} }}\nschedule = {{ {schedule} }}\n"
-    )
-
-
-def train(folder: Path, people: Path, text: str, *more: str, out: str = "run") -> int:
-    (folder / f"{out}.toml").write_text(text)
-    options = ["--config", str(folder / f"{out}.toml"), "--data", f"csv={people}", "--out", str(folder / out)]
-    with pytest.raises(SystemExit) as ended:
-        main(["train", "system", *options, "--cache", str(people.parent / "cache"), *more])
-    return int(ended.value.code or 0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,59 +54,6 @@ def test_gltr_is_trained_in_two_stages(tmp_path: Path, people: Path, trunk: Path
     assert last.origin.licence == begun.origin.licence
 
 
-def test_vrstc_is_trained_in_three_stages(tmp_path: Path, people: Path, trunk: Path) -> None:
-    """The base net finds what is hidden, a network learns to draw it, and the net of the paper learns with both."""
-    base = config("vrstc") + 'stage = "base"\n'
-    base = base.replace("settings = {", 'settings = { non_local = false, completion = "off",')
-    assert train(tmp_path, people, base, "--stem-weights", str(trunk), out="base") == 0
-    first = tmp_path / "base" / "weights.safetensors"
-    completion = config("vrstc") + 'stage = "completion"\n'
-    assert train(tmp_path, people, completion, "--weights", str(first), out="completion") == 0
-    second = tmp_path / "completion" / "weights.safetensors"
-    assert train(tmp_path, people, config("vrstc"), "--weights", str(second)) == 0
-    begun, drawn, last = (
-        load_weights(tmp_path / out / "weights.safetensors").tensors for out in ("base", "completion", "run")
-    )
-    located = "system.completer.locator.trunk.stages.0.0.0.weight"
-    assert torch.equal(begun["system.net.trunk.stages.0.0.0.weight"].half(), drawn[located].half())
-    assert torch.equal(drawn[located], last[located])
-    completer = [name for name in drawn if name.startswith("system.completer.stcnet")]
-    assert completer and all(torch.equal(drawn[name], last[name]) for name in completer)
-    own = "system.net.trunk.trunk.stages.0.0.0.weight"
-    assert not torch.equal(drawn[own], last[own])
-    assert [len(list((tmp_path / out).glob("completed-*.npy"))) for out in ("base", "completion", "run")] == [0, 0, 2]
-    for more in (("--stop-after", "1"), ()):  # going on, it needs no weights, and draws again what is gone
-        begun_with = ("--weights", str(second)) if more else ()
-        assert train(tmp_path, people, config("vrstc"), *begun_with, *more, out="parts") == 0
-        for file in (tmp_path / "parts").glob("completed-*.npy"):
-            file.unlink()
-    parts = load_weights(tmp_path / "parts" / "weights.safetensors").tensors
-    assert all(torch.equal(tensor, parts[name]) for name, tensor in last.items())
-
-
-def test_vrstc_does_not_complete_by_a_network_that_never_learned_to_draw(
-    tmp_path: Path, people: Path, trunk: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = config("vrstc").replace("settings = {", "settings = { threshold = 0.5,")
-    base = config("vrstc") + 'stage = "base"\n'
-    base = base.replace("settings = {", 'settings = { non_local = false, completion = "off",')
-    assert train(tmp_path, people, base, "--stem-weights", str(trunk), out="base") == 0
-    for begun in (("--stem-weights", str(trunk)), ("--weights", str(tmp_path / "base" / "weights.safetensors"))):
-        assert train(tmp_path, people, text, *begun) != 0
-        assert "a network that stage completion trains, and begins with" in capsys.readouterr().err
-
-
-def test_a_completion_network_that_goes_on_knows_which_frames_are_clear(
-    tmp_path: Path, people: Path, trunk: Path
-) -> None:
-    text = config("vrstc") + 'stage = "completion"\n'
-    assert train(tmp_path, people, text, "--stem-weights", str(trunk), out="whole") == 0
-    for more in (("--stem-weights", str(trunk), "--stop-after", "1"), ()):
-        assert train(tmp_path, people, text, *more, out="parts") == 0
-    whole, parts = (load_weights(tmp_path / out / "weights.safetensors").tensors for out in ("whole", "parts"))
-    assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
-
-
 def test_attributes_are_learnt_from_columns_of_the_manifest(tmp_path: Path, trunk: Path) -> None:
     people = tmp_path / "people"
     draw_people(people)
@@ -176,6 +85,11 @@ def test_a_column_that_is_not_there_is_named(
         ({"stage": "base"}, "cosam is trained in one stage"),
         ({"system": "vrstc", "stage": "completion", "settings": {"completion": "off"}}, "switches off"),
         ({"system": "vrstc", "stage": "completion", "schedule": {"steps": 1, "average": 0.9}}, "and no average"),
+        ({"system": "vrstc", "stage": "base"}, 'settings.completion to "off" and settings.non_local to false'),
+        (
+            {"system": "attributes", "attributes": {"head": ["hair"]}, "settings": {"groups": [["head", 2]]}},
+            "`attributes` tell the groups: leave settings.groups out",
+        ),
         ({"attributes": {"head": ["hair"]}}, "cosam learns no attributes"),
         ({"system": "attributes"}, "name the manifest's columns in `attributes`, or set settings.sigma to inf"),
         ({"clips": {"rule": "all"}}, "clips.rule"),
@@ -193,46 +107,6 @@ def test_a_configuration_that_cannot_be_is_refused(changes: dict[str, object], t
     values = {"system": "cosam", "sources": [{"data": "csv", "share": 2}], "schedule": {"steps": 1}} | changes
     with pytest.raises(BadConfig, match=told):
         checked(SystemRun, values, "test")
-
-
-@pytest.mark.parametrize("stage", ["base", "completion", "whole"])
-def test_a_configuration_that_was_written_down_is_read_again(stage: str) -> None:
-    """Bug: of stage completion it held an average that nobody asked for, so studies took their figures for others'."""
-    values = {
-        "sources": [{"data": "csv", "share": 2}],
-        "schedule": {"steps": 9, "warmup": 0},
-        "system": "vrstc",
-        "stage": stage,
-    }
-    run = checked(SystemRun, values, "test")
-    assert run.schedule.average == (0.0 if stage == "completion" else 0.999)
-    assert checked(SystemRun, json.loads(run.model_dump_json()), "test") == run
-
-
-def test_no_stage_draws_what_another_stage_or_seed_does() -> None:
-    """The last stage draws by the seed itself, as every system of one stage does."""
-    values = {"sources": [{"data": "csv", "share": 2}], "schedule": {"steps": 1, "average": 0.0}}
-    draws = {
-        checked(SystemRun, values | {"system": "vrstc", "seed": seed, "stage": stage}, "test").draws
-        for seed in range(20)
-        for stage in ("base", "completion", "whole")
-    }
-    assert len(draws) == 60 and set(range(20)) <= draws and max(draws) < 2**32
-    assert checked(SystemRun, values | {"system": "sta", "seed": 7}, "test").draws == 7
-
-
-def test_stages_of_one_seed_see_other_pictures_in_other_ways() -> None:
-    values = {"system": "vrstc", "settings": TINY["vrstc"], "schedule": {"steps": 1, "average": 0.0}}
-    pixels = np.random.default_rng(1).integers(0, 256, (14, 64, 32, 3), np.uint8)
-    batches = []
-    for stage in ("base", "completion", "whole"):
-        sources = [{"data": "csv", "share": 2}]
-        run = checked(SystemRun, values | {"stage": stage, "sources": sources, "augment": {"flip": 1.0}}, "test")
-        sampler = ClipSampler(PersonSampler(DATA, (2,), 2, 2, run.draws), "window", 1)
-        task = SystemTask(drawn_system(run.network_config(), 1), run, SystemData(pixels, sampler, None))
-        batches.append(task.batch(0, 0, "cpu")["frames"])
-        assert torch.equal(batches[-1], task.batch(0, 0, "cpu")["frames"])
-    assert not any(torch.equal(one, other) for one, other in itertools.combinations(batches, 2))
 
 
 def test_a_setting_without_end_is_recorded_as_it_is() -> None:

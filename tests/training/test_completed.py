@@ -19,7 +19,7 @@ from model.training import whole_tracks
 from model.training.checkpoint import Checkpoint
 from model.training.completed import Completed, completed
 from model.training.completer import completer_of, recall
-from model.training.errors import BadCheckpoint, BadConfig
+from model.training.errors import BadCheckpoint
 from model.training.place import RunPlace
 from model.training.whole_tracks import WholeTracks
 from tests.systems.tiny import TINY
@@ -187,11 +187,3 @@ def test_a_run_that_goes_on_completes_by_the_completer_it_began_with() -> None:
         assert torch.equal(completer_of(drawn).state_dict()[name], tensor)
     with pytest.raises(BadCheckpoint, match="give the data it began with"):
         recall(drawn, Checkpoint(1, "", "", 1, {}, {}))
-
-
-def test_a_fence_that_nobody_measured_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadConfig, match=r"give them \(--weights\), or set settings\.threshold to a number"):
-        make(tmp_path, network("fence"))
-    measured = network("fence")
-    completer_of(measured).threshold.fill_(TAU)
-    assert np.array_equal(everything(make(tmp_path, measured)), everything(make(tmp_path / "number")))
