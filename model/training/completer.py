@@ -36,7 +36,7 @@ def check_before(run: SystemRun, before: NetworkConfig | None, named: str) -> No
     Raises:
         BadConfig: it does not.
     """
-    own = run.settings_built
+    own = run.network_config().settings
     if not isinstance(own, VRSTCConfig) or run.stage == "base" or own.completion == "off":
         return
     settings = before.settings if isinstance(before, SystemConfig) else None

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from model.data.augment import AugmentPlan, augment
 from model.data.pack import Pixels
-from model.data.samplers import Draw, TrackSampler
+from model.data.samplers import TrackSampler
 from model.layers.clip_layout import ClipLayout
 from model.layers.prototype_head import PrototypeHead
 from model.losses.dino import dino_loss
@@ -24,7 +24,7 @@ from model.precision import fast_autocast
 from model.regions.cache import Bodies
 from model.regions.pooling import RegionPool
 from model.training.averaging import move_average
-from model.training.batches import batch_number, batch_seed, pictures_at
+from model.training.batches import batch_number, batch_seed, pictures_at, two_frames
 from model.training.config import PretrainConfig
 from model.training.groups import frozen_blocks, make_optimiser, parameter_groups, slow_parts
 from model.training.schedules import cosine_between
@@ -244,7 +244,7 @@ class PretrainTask:
         frames = pictures_at(self._data.pixels, rows, device)
         generator = torch.Generator().manual_seed(seed)
         views = [augment(frames, clip.to(device), self._plan, generator) for _ in range(VIEWS)]
-        anchor, other = _two_frames(draw, np.random.default_rng(seed))
+        anchor, other = two_frames(draw, np.random.default_rng(seed))
         sighted = torch.from_numpy(np.concatenate((anchor, anchor + len(rows), other)))
         batch = {
             "frames": torch.cat([view.frames for view in views]),
@@ -290,12 +290,3 @@ class PretrainTask:
 def _by_sighting(rows: Tensor) -> Tensor:
     """(3B, ...) -> (3, B, ...)."""
     return rows.reshape(SIGHTINGS, len(rows) // SIGHTINGS, *rows.shape[1:])
-
-
-def _two_frames(draw: Draw, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """An anchor frame of each clip and another one (the same where there is no other): places among the F frames."""
-    lengths = draw.mask.sum(axis=1)
-    first = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    anchor = (rng.random(len(lengths)) * lengths).astype(np.int64)
-    step = 1 + (rng.random(len(lengths)) * (lengths - 1)).astype(np.int64)
-    return first + anchor, first + (anchor + np.where(lengths > 1, step, 0)) % lengths

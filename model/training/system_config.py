@@ -70,15 +70,15 @@ class SystemRun(Section):
 
     @model_validator(mode="after")
     def _the_system_can_be_built(self) -> "SystemRun":
-        self.network_config()
+        settings = self.network_config().settings
         if self.stage != "whole" and self.system != "vrstc":
             raise ValueError(f"{self.system} is trained in one stage: leave `stage` out, or set it to whole")
-        if self.stage == "base" and (self.settings_built.completion != "off" or self.settings_built.non_local):
+        if self.stage == "base" and (settings.completion != "off" or settings.non_local):
             raise ValueError(
                 "stage base trains the net without completion and without non-local blocks: set settings.completion "
                 'to "off" and settings.non_local to false'
             )
-        if self.stage == "completion" and self.settings_built.completion == "off":
+        if self.stage == "completion" and settings.completion == "off":
             raise ValueError('stage completion trains what settings.completion switches off: leave that "features"')
         if self.stage == "completion" and self.schedule.average:
             raise ValueError("stage completion keeps its last weights and no average: set schedule.average to 0")
@@ -106,11 +106,6 @@ class SystemRun(Section):
                 "name the manifest's columns in `attributes`, or set settings.sigma to inf: all frames count the same"
             )
         return self
-
-    @property
-    def settings_built(self) -> Any:
-        """The settings as the system's dataclass, without the groups of attributes that data bring."""
-        return self.network_config().settings
 
     @property
     def draws(self) -> int:

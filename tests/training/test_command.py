@@ -1,17 +1,13 @@
-"""`vills train` from end to end on drawn pictures: stopped, resumed, refused, on two processes, and then served."""
+"""`vills train` from end to end on drawn pictures: stopped, resumed, refused, and then served."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,68 +15,13 @@ import torch
 from PIL import Image
 
 from model.build import build_encoder
-from model.training import place
 from model.training.config import PretrainConfig
 from model.training.config_files import checked, read_config
-from model.training.finetune import FinetuneTask
-from model.vills.config import VillsConfig
 from model.weights import load_weights
 from service.commands.main import main
 from tests.model.shared_files import shared_file
 from tests.regions.drawn import draw_walker
-from tests.training.drawn import draw_people
-
-CONFIG = """
-sources = [{ data = "csv", share = 3 }]
-frames = 2
-network = { encoder = "vills-mobile", height = 64, width = 32 }
-schedule = { steps = 3, warmup = 1 }
-"""
-
-
-@pytest.fixture
-def drawn(tmp_path: Path) -> Path:
-    """Four persons, and configurations to train on them."""
-    draw_people(tmp_path / "people")
-    (tmp_path / "tiny.toml").write_text(CONFIG)
-    (tmp_path / "self.toml").write_text(CONFIG + "prototypes = 32\n[regions]\npoints = 4\n")
-    return tmp_path
-
-
-SHARDED = ("--set", "schedule.sharded=true")
-EARLY = ("--set", "early.step=1", "--set", "early.share=0.5")
-SMALL_VIT = ("--set", 'network.encoder="vills-tiny"', "--set", "network.channels=48", "--set", "network.depth=2")
-
-
-def command(drawn: Path, kind: str, config: str, out: str) -> list[str]:
-    """`config` is a file of the folder, or a name that comes with the product."""
-    named = str(drawn / config) if config.endswith(".toml") else config
-    return ["train", kind, "--config", named, "--data", f"csv={drawn / 'people'}", "--out", str(drawn / out)]
-
-
-def train(drawn: Path, kind: str, config: str, out: str, *more: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([*command(drawn, kind, config, out), *more])
-    assert ended.value.code == 0
-
-
-def train_on_two(
-    drawn: Path, out: str, *more: str, kind: str = "finetune", config: str = "tiny.toml", device: str = "cpu"
-) -> None:
-    starter = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module", "service.commands.main"]
-    options = [*command(drawn, kind, config, out), *more]
-    surroundings = os.environ | {"VILLS_DEVICE": device}
-    subprocess.run([sys.executable, "-m", *starter, *options], check=True, env=surroundings)
-
-
-@pytest.fixture
-def stem(tmp_path: Path) -> list[str]:
-    """Weights in the shape of MobileNetV2's, so that the test needs no package that carries real ones."""
-    from torchvision.models import mobilenet_v2
-
-    torch.manual_seed(1)
-    torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "stem.pt")
-    return ["--stem-weights", str(tmp_path / "stem.pt")]
+from tests.training.runs import CONFIG, SMALL_VIT, command, train
 
 
 def test_pre_trained_then_fine_tuned_weights_are_served(
@@ -222,24 +163,6 @@ def test_a_single_picture_is_nothing_to_learn_from(drawn: Path, capsys: pytest.C
     assert "one picture of persons to train on: give at least two" in capsys.readouterr().err
 
 
-@pytest.mark.timeout(300)
-def test_processes_train_one_network_as_copies_or_as_shards(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A sharded run is stopped and gone on with, and ends where the one of copies ends. Of both some early weights are
-    kept: those of shards could not be mixed, for they could not be copied."""
-    train(drawn, "finetune", "tiny.toml", "alone", *SMALL_VIT, *EARLY)
-    train_on_two(drawn, "copies", *SMALL_VIT, *EARLY)
-    train_on_two(drawn, "shards", *SMALL_VIT, *EARLY, *SHARDED, "--stop-after", "2")
-    with pytest.raises(SystemExit):
-        main([*command(drawn, "finetune", "tiny.toml", "shards"), *SMALL_VIT, *EARLY, *SHARDED])
-    assert "of 2 processes, and 1 process would go on with other batches" in capsys.readouterr().err
-    train_on_two(drawn, "shards", *SMALL_VIT, *EARLY, *SHARDED)
-    copies, shards, one = (load_weights(drawn / run / "weights.safetensors") for run in ("copies", "shards", "alone"))
-    assert copies.config == shards.config == one.config
-    name = "fuse.weight"
-    assert not torch.equal(copies.tensors[name], one.tensors[name]), "two processes see twice as many pictures"
-    torch.testing.assert_close(shards.tensors[name], copies.tensors[name], rtol=1e-2, atol=1e-3)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_run_that_is_killed_picks_up_where_it_was(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,58 +182,3 @@ def test_a_run_that_is_killed_picks_up_where_it_was(drawn: Path, capsys: pytest.
     assert whole.keys() == killed.keys()
     for name, tensor in whole.items():
         assert torch.equal(tensor, killed[name]), name
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_the_large_network_s_configurations_train_shards(drawn: Path) -> None:
-    """At a small size, and without teachers: their networks are no part of the product."""
-    sources = ("--set", 'sources=[{data="csv",share=2}]', "--set", "schedule.warmup=1", "--set", "schedule.steps=2")
-    size = ("--set", "network.height=64", "--set", "network.width=32", "--set", "network.channels=48")
-    small = (*sources, *size, "--set", "network.depth=3")
-    train_on_two(drawn, "first", *small, "--set", "prototypes=16", kind="pretrain", config="base-pretrain")
-    began = ("--weights", str(drawn / "first" / "weights.safetensors"))
-    taught = ("--set", "teachers=[]", "--set", "losses.regress=0.0")
-    train_on_two(drawn, "second", *small, *taught, *began, config="base")
-    config = load_weights(drawn / "second" / "weights.safetensors").config
-    assert isinstance(config, VillsConfig) and (config.name, config.adapter_blocks) == ("vills-base", (2,))
-    for run in ("first", "second"):
-        assert json.loads((drawn / run / "config.json").read_text())["config"]["schedule"]["sharded"]
-
-
-@pytest.mark.timeout(300)
-def test_a_network_with_a_convolutional_stem_can_be_sharded(drawn: Path, stem: list[str]) -> None:
-    """Its stem keeps channels last in memory, which shards cannot: it is laid out anew for them."""
-    train_on_two(drawn, "shards", *stem, *SHARDED)
-    assert load_weights(drawn / "shards" / "weights.safetensors").config.name == "vills-mobile"
-
-
-def test_batches_are_made_on_the_device_that_the_process_was_given(
-    drawn: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They were made on the device that its kind begins with."""
-    asked: set[str] = set()
-    batch = FinetuneTask.batch
-
-    @contextmanager
-    def numbered(device: str) -> Iterator[str]:
-        yield f"{device}:0"
-
-    def spied(task: FinetuneTask, step: int, micro: int, device: str) -> Any:
-        asked.add(device)
-        return batch(task, step, micro, device)
-
-    monkeypatch.setenv("VILLS_DEVICE", "cpu")
-    monkeypatch.setattr(place, "process_group", numbered)
-    monkeypatch.setattr(FinetuneTask, "batch", spied)
-    train(drawn, "finetune", "tiny.toml", "run", *SMALL_VIT)
-    assert asked == {"cpu:0"}
-
-
-@pytest.mark.gpu
-@pytest.mark.timeout(300)
-@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="two processes on CUDA need two devices")
-@pytest.mark.parametrize("more", [(), SHARDED], ids=["copies", "shards"])
-def test_two_devices_train_one_network(drawn: Path, more: tuple[str, ...]) -> None:
-    train_on_two(drawn, "run", *SMALL_VIT, *more, device="cuda")
-    assert load_weights(drawn / "run" / "weights.safetensors").config.name == "vills-tiny"

@@ -8,8 +8,6 @@ from model.training.config import FinetuneConfig
 from model.training.config_files import checked, read_config
 from model.training.errors import BadConfig
 
-LEAST = {"sources": [{"data": "market1501", "share": 8}], "schedule": {"steps": 10}}
-
 
 def test_values_can_be_changed_by_dotted_name(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
