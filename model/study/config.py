@@ -75,6 +75,15 @@ class Variant(Section):
         return self
 
 
+class Claim(Section):
+    """That one variant finds more than another one by a test: what a paper says, asked of what was found here."""
+
+    says: Annotated[str, Field(pattern=r"^[^|\n]+$")]  # a cell of a table
+    variant: str
+    over: str  # the variant that it is measured against
+    test: str  # a test as a table's column has it: `csv v2v`, or `csv v2v fault=band`
+
+
 class Study(Section):
     """Runs of every variant with every seed."""
 
@@ -87,6 +96,7 @@ class Study(Section):
     tests: Annotated[list[Tested], Field(min_length=1)]
     variants: Annotated[list[Variant], Field(min_length=1)]
     without: list[str] = Field(default_factory=list)  # variants of the study it begins from that it leaves out, by name
+    claims: list[Claim] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _what_is_left_out_is_there(self) -> "Study":
@@ -109,12 +119,23 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _nothing_is_there_twice(self) -> "Study":
-        tests = [" ".join(filter(None, one)) for test in self.tests for one in asked_in(test)]
         names, seeds = [one.name for one in self.variants], [str(seed) for seed in self.seeds]
-        for what, given in (("variants", names), ("seeds", seeds), ("tests", tests)):
+        claims = [f"{one.variant} over {one.over} by {one.test}" for one in self.claims]
+        for what, given in (("variants", names), ("seeds", seeds), ("tests", _columns(self)), ("claims", claims)):
             twice = sorted({one for one in given if given.count(one) > 1})
             if twice:
                 raise ValueError(f"{what} are there twice, and would count as two: leave one {', '.join(twice)} out")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_claimed_is_found_here(self) -> "Study":
+        names, tests = [one.name for one in self.variants if one.name not in self.without], _columns(self)
+        for one in self.claims:
+            for asked, there in ((one.variant, names), (one.over, names), (one.test, tests)):
+                if asked not in there:
+                    raise ValueError(f"{one.says!r} is asked by {asked!r}, and there are {', '.join(there)}: name one")
+            if one.variant == one.over:
+                raise ValueError(f"{one.says!r} measures {one.over} against itself: name another variant in `over`")
         return self
 
     @model_validator(mode="after")
@@ -205,6 +226,11 @@ def asked_in(test: Tested) -> list[tuple[str, Protocol, str]]:
     return [(test.data, protocol, where) for protocol in test.protocols]
 
 
+def column_of(data: str, protocol: str, where: str) -> str:
+    """What a question is called in a table, in a message, and by a claim."""
+    return " ".join(filter(None, (data, protocol, where)))
+
+
 def runs_of(study: Study, variant: Variant, seed: int) -> Runs:
     """The runs that train the networks of a variant, in order, by name. Raises BadConfig."""
     variant = trained_by(study, variant)
@@ -232,6 +258,10 @@ def _run(kind: type[Config], study: Study, variant: Variant, config: str, change
     except BadConfig as error:
         raise BadConfig(f"{variant.name}: {error}") from error
     return checked(kind, values, f"{config} of {variant.name}")
+
+
+def _columns(study: Study) -> list[str]:
+    return [column_of(*one) for test in study.tests for one in asked_in(test)]
 
 
 def _configurations(study: Study) -> set[str]:

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from model.data.digest import digest_of
 from model.data.records import Dataset
 from model.faults import faults_of
-from model.study.config import Runs, Study, Variant, asked_in
+from model.study.config import Runs, Study, Variant, asked_in, column_of
 from model.training.errors import BadConfig
 from model.training.origin import AnyRun
 from model.training.place import RunPlace
@@ -39,7 +39,7 @@ class Result:
     @property
     def test(self) -> str:
         """What a table's column is called."""
-        return " ".join(filter(None, (self.data, self.protocol, self.where)))
+        return column_of(self.data, self.protocol, self.where)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""Results of studies as one table: a row a variant, a column a test, mean and spread over seeds, and the cost."""
+"""Results of studies as tables: a row a variant, a column a test, mean and spread over seeds; and a row a claim."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 
+from model.study.config import Claim
 from model.study.results import Result
 
 PAPER = "paper, on MARS"
@@ -30,6 +31,36 @@ def as_table(
     return "\n".join(lines)
 
 
+def claims_table(asked: Sequence[tuple[Sequence[Result], Sequence[Claim]]]) -> str:
+    """Markdown; of studies, their results and claims. Empty where nothing was found to ask.
+
+    Rank-1 / mAP in per cent, over the seeds that both variants have been found with; their differences are of equal
+    seeds. A claim appears with a seed if both rates are higher.
+    """
+    heads = ("claim", "asked of", "by", "with", "without", "difference", "appears")
+    rows = [row for results, claims in asked for claim in claims for row in _claimed(results, claim)]
+    return "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows]) if rows else ""
+
+
+def _claimed(results: Sequence[Result], claim: Claim) -> list[str]:
+    """A claim's row, if there is a seed to ask it with."""
+    own, other = (
+        {each.seed: each for each in results if (each.variant, each.test) == (variant, claim.test)}
+        for variant in (claim.variant, claim.over)
+    )
+    pairs = [(own[seed], other[seed]) for seed in own if seed in other]
+    if not pairs:
+        return []
+    gains = [(each.rank1 - base.rank1, each.map - base.map) for each, base in pairs]
+    appears = f"{sum(min(gain) > 0 for gain in gains)} of {len(gains)}"
+    cells = (_cell([each for each, _ in pairs]), _cell([base for _, base in pairs]), _differences(gains), appears)
+    return [f"| {' | '.join((claim.says, f'{claim.variant}, {claim.over}', claim.test, *cells))} |"]
+
+
+def _differences(gains: Sequence[tuple[float, float]]) -> str:
+    return " / ".join(_spread(rates, sign="+") for rates in zip(*gains, strict=True))
+
+
 def _ends(values: Sequence[int]) -> tuple[int, int]:
     return min(values), max(values)
 
@@ -40,5 +71,6 @@ def _cell(found: Sequence[Result]) -> str:
     return " / ".join(_spread(values) for values in ([each.rank1 for each in found], [each.map for each in found]))
 
 
-def _spread(values: Sequence[float]) -> str:
-    return f"{mean(values):.1f} ± {stdev(values):.1f}" if len(values) > 1 else f"{values[0]:.1f}"
+def _spread(values: Sequence[float], sign: str = "") -> str:
+    middle = f"{mean(values):{sign}.1f}"
+    return f"{middle} ± {stdev(values):.1f}" if len(values) > 1 else middle

@@ -45,12 +45,13 @@ def compare(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")] = None,
 ) -> None:
-    """Train every variant of a study alike, test all of them, and print one table. Goes on where it was stopped."""
+    """Train every variant of a study alike, test all of them, and print one table, and what it claims of them. Goes on
+    where it was stopped."""
     from model.study.check import ready_study
     from model.study.config import read_study
     from model.study.cost import clip_times
     from model.study.run import run_study
-    from model.study.table import as_table
+    from model.study.table import as_table, claims_table
 
     check_places(json_file)
     names = [Path(study).stem for study in studies]
@@ -71,6 +72,8 @@ def compare(
     variants = {one.name: (ready[name], one) for name in reversed(names) for one in plans[name].variants}
     times = clip_times({name: variants[name] for name in variants if name in shown})
     typer.echo(as_table([result for each in results.values() for result in each], times, published))
+    if asked := claims_table([(results[name], plan.claims) for name, plan in plans.items()]):
+        typer.echo(f"\n{asked}")
     if json_file is not None:
         rows = [(name, one) for name, each in results.items() for one in each]
         write_json(json_file, [{"study": name, **asdict(one), "clip_ms": times[one.variant]} for name, one in rows])
@@ -92,7 +95,7 @@ def _check_choice(plans: "Mapping[str, Study]", only: list[str], seeds: list[int
 
 def _check_overlap(plans: "Mapping[str, Study]") -> None:
     """Two ways to come by one cell of the table would be taken for two seeds of one."""
-    from model.study.config import asked_in
+    from model.study.config import asked_in, column_of
 
     seen: dict[tuple[str, ...], str] = {}
     for name, plan in plans.items():
@@ -100,10 +103,9 @@ def _check_overlap(plans: "Mapping[str, Study]") -> None:
             for asked in asked_in(test):
                 other = seen.setdefault((variant.name, *asked), name)
                 if other != name:
-                    test_name = " ".join(filter(None, asked))
                     raise UserError(
-                        f"{other} and {name} both test {variant.name} on {test_name}, which one table cannot tell "
-                        "apart: run them one after the other, or call the variant something else in one"
+                        f"{other} and {name} both test {variant.name} on {column_of(*asked)}, which one table cannot "
+                        "tell apart: run them one after the other, or call the variant something else in one"
                     )
 
 

@@ -236,3 +236,44 @@ def test_what_changes_in_published_systems_changes_in_nothing_else(tmp_path: Pat
         if not isinstance(config, PretrainConfig)
     }
     assert tracks.pop("1-run") == 7 and 7 not in tracks.values() and FINETUNE in tracks
+
+
+CLAIM = """
+[[claims]]
+says = "parts help"
+variant = "sta"
+over = "vrstc"
+test = "csv v2v seen=badly"
+"""
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "said"),
+    [
+        ('"sta"', '"gltr"', "'parts help' is asked by 'gltr', and there are sta, vrstc: name one"),
+        ('over = "vrstc"', 'over = "sta"', "'parts help' measures sta against itself"),
+        ("seen=badly", "seen=well", "is asked by 'csv v2v seen=well', and there are csv v2v, csv v2v seen=badly: name"),
+        ("parts help", "parts | help", "claims.0.says: String should match pattern"),
+        ("", CLAIM, "claims are there twice, and would count as two: leave one sta over vrstc by csv v2v seen=badly"),
+    ],
+)
+def test_a_claim_is_of_what_the_study_finds(tmp_path: Path, now: str, then: str, said: str) -> None:
+    file = systems_study(tmp_path)
+    text = file.read_text()
+    file.write_text(text + CLAIM)
+    assert [claim.says for claim in read_study(str(file)).claims] == ["parts help"]
+    file.write_text(text + (CLAIM.replace(now, then) if now else CLAIM + then))
+    with pytest.raises(BadConfig) as refused:
+        read_study(str(file))
+    assert said in str(refused.value)
+
+
+def test_a_claim_of_a_variant_that_is_left_out_is_refused(tmp_path: Path) -> None:
+    base = systems_study(tmp_path)
+    base.write_text(base.read_text() + CLAIM)
+    file = tmp_path / "fewer.toml"
+    file.write_text('base = "systems.toml"\nwithout = ["sta"]\n')
+    with pytest.raises(BadConfig, match="'parts help' is asked by 'sta', and there are vrstc: name one"):
+        read_study(str(file))
+    file.write_text(file.read_text() + "claims = []\n")
+    assert not read_study(str(file)).claims

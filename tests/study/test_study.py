@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from model.study.results import Result
-from model.study.table import as_table
 from model.training.folder import claimed
 from model.vills.config import VillsConfig
 from model.vills.network import Vills
@@ -208,19 +206,6 @@ def test_a_data_set_without_a_folder_is_named(tmp_path: Path, capsys: pytest.Cap
     assert ended.value.code == 2 and "--data csv=DIR" in capsys.readouterr().err
 
 
-def test_the_table_has_mean_and_spread_where_there_are_seeds() -> None:
-    rows = [Result("a", seed, "market1501", "i2i", rank1, 50.0, 1_640_000) for seed, rank1 in ((1, 60.0), (2, 64.0))]
-    table = as_table(
-        [*rows, Result("b", 1, "market1501", "i2i", 70.0, 55.0, 900_000)], {"a": 30.0, "b": 7.4}
-    ).splitlines()
-    assert table == [
-        "| variant | market1501 i2i | parameters | ms a clip |",
-        "|---|---|---|---|",
-        "| a | 62.0 ± 2.8 / 50.0 ± 0.0 | 1.6 M | 30 |",
-        "| b | 70.0 / 55.0 | 0.9 M | 7 |",
-    ]
-
-
 def test_a_pose_network_that_no_run_would_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw_people(tmp_path / "people")
     study = a_study(tmp_path)
@@ -234,13 +219,3 @@ def test_a_pose_network_that_no_run_would_read_is_refused(tmp_path: Path, capsys
     assert ended(command) == 2
     assert "pose.tflite does not exist: give the path" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-
-
-def test_the_paper_s_figures_stand_beside_in_a_column_of_their_own() -> None:
-    rows = [Result(name, 1, "market1501", "v2v", 70.0, 55.0, 900_000) for name in ("a", "b")]
-    assert as_table(rows, {"a": 7.4, "b": 7.0}, {"b": "88.5 / 82.3"}).splitlines() == [
-        "| variant | market1501 v2v | parameters | ms a clip | paper, on MARS |",
-        "|---|---|---|---|---|",
-        "| a | 70.0 / 55.0 | 0.9 M | 7 |  |",
-        "| b | 70.0 / 55.0 | 0.9 M | 7 | 88.5 / 82.3 |",
-    ]
