@@ -17,7 +17,7 @@ Pixels = Annotated[int, Field(ge=1, le=1024)]
 Channels = Annotated[int, Field(ge=1, le=4096)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
-OptimiserName = Literal["adamw", "adam", "sgd"]
+OptimiserName = Literal["adamw", "adam", "sgd", "nesterov"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 

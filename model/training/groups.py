@@ -6,18 +6,19 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from model.layers.frame_trunk import FrameTrunk
 from model.layers.stem import ConvStem
 from model.training.config import Network, OptimiserName
 from model.training.errors import BadConfig
 from model.vills.network import Vills
 
-MOMENTUM = 0.9  # of sgd
+MOMENTUM = 0.9  # of sgd and nesterov
 
 
 def make_optimiser(name: OptimiserName, groups: list[dict[str, Any]], lr: float) -> Optimizer:
-    """adam and sgd add the weights themselves to the gradient as papers before AdamW do; adamw shrinks them."""
-    if name == "sgd":
-        return SGD(groups, lr=lr, momentum=MOMENTUM)
+    """All but adamw add the weights themselves to the gradient, as papers before AdamW do; adamw shrinks them."""
+    if name in ("sgd", "nesterov"):
+        return SGD(groups, lr=lr, momentum=MOMENTUM, nesterov=name == "nesterov")
     return Adam(groups, lr=lr) if name == "adam" else AdamW(groups, lr=lr)
 
 
@@ -48,6 +49,12 @@ def slow_parts(network: Vills, config: Network) -> list[tuple[float, list[nn.Par
     """What learns slower than the rest, and by how much."""
     adapters = [*network.adapters.parameters()]
     return [(config.stem_scale, stem_parameters(network)), (config.adapter_scale, adapters)]
+
+
+def trunk_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """Of a published system, what ImageNet's weights have filled: all of its trunks."""
+    trunks = [module for module in network.modules() if isinstance(module, FrameTrunk)]
+    return [parameter for trunk in trunks for parameter in trunk.parameters()]
 
 
 def parameter_groups(

@@ -12,6 +12,7 @@ from model.training.config import Change, Few, Part, Positive, Schedule, Section
 from model.training.unread import refuse_unread
 
 FOLDER = "configs/systems"
+TrunkRate = Annotated[float, Field(gt=0, le=1)]
 
 
 class Clips(Section):
@@ -56,6 +57,7 @@ class SystemRun(Section):
     attributes: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
     tracks: Few = 4  # of a person in a batch
     clips: Clips = Clips()
+    trunk_rate: TrunkRate = 1.0  # of the learning rate, for what ImageNet's weights have filled
     schedule: Schedule
     augment: PlainChange = PlainChange()
 
@@ -80,6 +82,8 @@ class SystemRun(Section):
             )
         if self.stage == "completion" and settings.completion == "off":
             raise ValueError('stage completion trains what settings.completion switches off: leave that "features"')
+        if self.stage == "completion":
+            refuse_unread(self, ("trunk_rate",), "stage completion trains no trunk")
         if self.stage == "completion" and self.schedule.average:
             raise ValueError("stage completion keeps its last weights and no average: set schedule.average to 0")
         return self

@@ -18,7 +18,7 @@ from model.systems.network import SystemNetwork
 from model.systems.system import Batch
 from model.training.averaging import move_average
 from model.training.batches import augmented, batch_number, batch_seed, pictures_at
-from model.training.groups import make_optimiser, parameter_groups
+from model.training.groups import make_optimiser, parameter_groups, trunk_parameters
 from model.training.schedules import ema_decay
 from model.training.system_config import SystemRun
 from model.vills.seeding import drawn_from
@@ -114,7 +114,8 @@ class SystemTask:
 
     def optimiser(self) -> Optimizer:
         schedule = self._config.schedule
-        groups = parameter_groups(self.module, weight_decay=schedule.weight_decay)
+        slow = [(self._config.trunk_rate, trunk_parameters(self.module.network))]
+        groups = parameter_groups(self.module, slow, weight_decay=schedule.weight_decay)
         return make_optimiser(schedule.optimiser, groups, schedule.lr)
 
     def before_step(self, step: int) -> None:

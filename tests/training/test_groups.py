@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+import torch
 from torch import nn
 
+from model.systems.config import system_config
+from model.systems.network import SystemNetwork
 from model.training.config import Network
-from model.training.groups import parameter_groups, slow_parts
+from model.training.groups import make_optimiser, parameter_groups, slow_parts, trunk_parameters
 from model.training.start import starting_network
 from model.vills.config import find_config
 
@@ -30,3 +34,25 @@ def test_of_what_is_slow_at_one_rate_twice_nothing_is_lost() -> None:
     slow = [(0.5, [*first.parameters()]), (0.5, [*second.parameters()])]
     groups = parameter_groups(nn.ModuleList([first, second]), slow, weight_decay=0.0)
     assert {group["scale"] for group in groups} == {0.5} and sum(len(group["params"]) for group in groups) == 4
+
+
+def test_trunks_of_a_published_system_learn_slower_and_nothing_else() -> None:
+    """Of both of TKP's networks; not the non-local blocks, which stand among the video network's stages."""
+    network = SystemNetwork(system_config("tkp", {"trunk": "mobilenetv2", "height": 64, "width": 32}))
+    groups = parameter_groups(network, [(0.1, trunk_parameters(network))], weight_decay=0.2)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    slow = {names[id(each)] for group in groups if group["scale"] == 0.1 for each in group["params"]}
+    assert {name for name in names.values() if ".stages." in name} == slow
+    assert any("video_net" in name for name in slow) and len(slow) < len(names)
+
+
+def test_nesterov_s_momentum_is_that_of_sgd_looking_ahead() -> None:
+    """First step: plain moves by g, Nesterov by (1 + 0.9) g."""
+    moved = {}
+    for name in ("sgd", "nesterov"):
+        weight = nn.Parameter(torch.tensor([1.0]))
+        optimiser = make_optimiser(name, [{"params": [weight], "weight_decay": 0.0}], 0.1)
+        weight.grad = torch.tensor([2.0])
+        optimiser.step()
+        moved[name] = 1.0 - weight.item()
+    assert moved == pytest.approx({"sgd": 0.2, "nesterov": 0.38})
