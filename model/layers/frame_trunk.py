@@ -55,6 +55,11 @@ class FrameTrunk(nn.Module):
 Made = tuple[list[nn.Sequential], tuple[int, ...], tuple[int, ...]]
 
 
+def trunks_of(network: nn.Module) -> list[FrameTrunk]:
+    """All trunks inside a network, in its order."""
+    return [module for module in network.modules() if isinstance(module, FrameTrunk)]
+
+
 def _resnet(name: str) -> Made:
     parts = dict(timm.create_model(name, pretrained=False).named_children())
     stem = nn.Sequential(*(parts[each] for each in ("conv1", "bn1", "act1", "maxpool")))

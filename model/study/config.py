@@ -133,7 +133,10 @@ class Study(Section):
         for one in self.claims:
             for asked, there in ((one.variant, names), (one.over, names), (one.test, tests)):
                 if asked not in there:
-                    raise ValueError(f"{one.says!r} is asked by {asked!r}, and there are {', '.join(there)}: name one")
+                    raise ValueError(
+                        f"{one.says!r} is asked by {asked!r}, and there are {', '.join(there)}: name one, or give the "
+                        "study `claims` of its own ([] for none) where it has them from its base"
+                    )
             if one.variant == one.over:
                 raise ValueError(f"{one.says!r} measures {one.over} against itself: name another variant in `over`")
         return self

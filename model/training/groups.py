@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from model.layers.frame_trunk import FrameTrunk
+from model.layers.frame_trunk import trunks_of
 from model.layers.stem import ConvStem
 from model.training.config import Network, OptimiserName
 from model.training.errors import BadConfig
@@ -53,8 +53,7 @@ def slow_parts(network: Vills, config: Network) -> list[tuple[float, list[nn.Par
 
 def trunk_parameters(network: nn.Module) -> list[nn.Parameter]:
     """Of a published system, what ImageNet's weights have filled: all of its trunks."""
-    trunks = [module for module in network.modules() if isinstance(module, FrameTrunk)]
-    return [parameter for trunk in trunks for parameter in trunk.parameters()]
+    return [parameter for trunk in trunks_of(network) for parameter in trunk.parameters()]
 
 
 def parameter_groups(

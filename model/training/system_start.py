@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from model.errors import WeightsMismatch
-from model.layers.frame_trunk import FrameTrunk, TrunkName
+from model.layers.frame_trunk import TrunkName, trunks_of
 from model.layers.published import fill_in_order
 from model.systems.baseline import Baseline
 from model.systems.config import SystemConfig
@@ -59,7 +59,7 @@ def fill_trunks(network: nn.Module, trunk: TrunkName, path: Path) -> None:
     """
     try:
         tensors = _read(path)
-        for each in _trunks(network):
+        for each in trunks_of(network):
             fill_in_order(each, tensors, trunk)
     except (OSError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
         raise WeightsMismatch(f"the trunk's weights {path} cannot be used: {error}") from error
@@ -104,7 +104,7 @@ def _begin_from_baseline(network: SystemNetwork, other: SystemConfig, found: Wei
     baseline = drawn_system(other)
     fill(baseline, found.tensors, path)
     assert isinstance(baseline.system, Baseline)
-    trunk, own = baseline.system.trunk, _trunks(network)
+    trunk, own = baseline.system.trunk, trunks_of(network)
     theirs, ours = trunk.last_stride, own[0].last_stride  # a system's trunks are alike
     if theirs != ours:
         raise WeightsMismatch(
@@ -113,10 +113,6 @@ def _begin_from_baseline(network: SystemNetwork, other: SystemConfig, found: Wei
         )
     for each in own:
         each.load_state_dict(trunk.state_dict())
-
-
-def _trunks(network: nn.Module) -> list[FrameTrunk]:
-    return [module for module in network.modules() if isinstance(module, FrameTrunk)]
 
 
 def _begin_from_base(network: SystemNetwork, found: Weights, path: Path) -> bool:
@@ -134,5 +130,5 @@ def _begin_from_base(network: SystemNetwork, found: Weights, path: Path) -> bool
         system.completer.locator.load_state_dict(base)
     except RuntimeError as error:
         raise WeightsMismatch(f"{path} is no base net of these settings: give the weights of stage base") from error
-    _trunks(system.net)[0].load_state_dict(_trunks(system.completer.locator)[0].state_dict())
+    trunks_of(system.net)[0].load_state_dict(trunks_of(system.completer.locator)[0].state_dict())
     return True

@@ -45,8 +45,8 @@ def compare(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")] = None,
 ) -> None:
-    """Train every variant of a study alike, test all of them, and print one table, and what it claims of them. Goes on
-    where it was stopped."""
+    """Train every variant of a study alike, test all of them, and print one table, and one of what a study claims. Goes
+    on where it was stopped."""
     from model.study.check import ready_study
     from model.study.config import read_study
     from model.study.cost import clip_times

@@ -66,6 +66,15 @@ system = [
 """
 
 
+CLAIM = """
+[[claims]]
+says = "parts help"
+variant = "sta"
+over = "vrstc"
+test = "csv v2v seen=badly"
+"""  # of systems_study
+
+
 def systems_study(folder: Path) -> Path:
     (folder / "run.toml").write_text(
         'system = "sta"\nsources = [{ data = "csv", share = 2 }]\nschedule = { steps = 1, warmup = 0 }\n'

@@ -12,7 +12,7 @@ from model.vills.config import VillsConfig
 from model.vills.network import Vills
 from model.weights import load_weights
 from service.commands.main import main
-from tests.study.studies import a_study, ended, systems_study, told_in
+from tests.study.studies import CLAIM, a_study, ended, systems_study, told_in
 from tests.systems.tiny import draw_trunk
 from tests.training.drawn import draw_people
 
@@ -51,7 +51,9 @@ def test_published_systems_are_variants_whose_stages_follow_each_other(
 ) -> None:
     draw_people(tmp_path / "people", {"seen": lambda person, frame: "badly" if person and frame == 1 else ""})
     out, told = tmp_path / "out", tmp_path / "told.json"
-    command = ["compare", str(systems_study(tmp_path)), "--data", f"csv={tmp_path / 'people'}", "--out", str(out)]
+    study = systems_study(tmp_path)
+    study.write_text(study.read_text() + CLAIM)
+    command = ["compare", str(study), "--data", f"csv={tmp_path / 'people'}", "--out", str(out)]
     assert ended([*command, "--stem-weights", str(draw_trunk(tmp_path)), "--json", str(told)]) == 0, (
         capsys.readouterr().err
     )
@@ -65,7 +67,10 @@ def test_published_systems_are_variants_whose_stages_follow_each_other(
     assert config["schedule"]["lr"] == 1e-4 and config["tracks"] == 2
     origin = load_weights(ran / "2-run" / "weights.safetensors").origin
     assert origin.training_data == "csv; stem begun from trunk", "it began with the first stage's weights"
-    assert "| variant | csv v2v | csv v2v seen=badly | parameters | ms a clip |" in capsys.readouterr().out
+    table, claims = capsys.readouterr().out.strip().split("\n\n")
+    assert table.startswith("| variant | csv v2v | csv v2v seen=badly | parameters | ms a clip |")
+    row = claims.splitlines()[-1]
+    assert row.startswith("| parts help | sta, vrstc | csv v2v seen=badly |") and row.endswith(" of 1 |")
 
 
 def test_several_studies_make_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

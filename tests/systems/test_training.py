@@ -85,6 +85,7 @@ def test_a_column_that_is_not_there_is_named(
         ({"stage": "base"}, "cosam is trained in one stage"),
         ({"system": "vrstc", "stage": "completion", "settings": {"completion": "off"}}, "switches off"),
         ({"system": "vrstc", "stage": "completion", "schedule": {"steps": 1, "average": 0.9}}, "and no average"),
+        ({"system": "vrstc", "stage": "completion", "trunk_rate": 0.1}, "trunk_rate is 0.1 and nothing reads it"),
         ({"system": "vrstc", "stage": "base"}, 'settings.completion to "off" and settings.non_local to false'),
         (
             {"system": "attributes", "attributes": {"head": ["hair"]}, "settings": {"groups": [["head", 2]]}},
