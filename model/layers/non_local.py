@@ -37,14 +37,18 @@ class NonLocal(nn.Module):
     Source: Wang et al., "Non-local Neural Networks", CVPR 2018, in the form that Gu et al. (TKP, ICCV 2019), Hou et
     al. (VRSTC, CVPR 2019) and the program of Li et al. (GLTR, ICCV 2019) use: products not scaled.
 
-    Assumed, as none of them tells: theta alone has a bias (one of phi adds the same to all products of a query, one of
-    g or W is taken off by the batch norm: none would change the result), and convolutions are drawn as PyTorch draws.
+    Theta alone has a bias: one of phi adds the same to all products of a query, one of g or W is taken off by the batch
+    norm, so that the programs', which have all four, compute the same.
     """
 
-    def __init__(self, channels: int, *, inner: int | None = None, dims: Literal[1, 3], subsample: bool) -> None:
+    def __init__(
+        self, channels: int, *, inner: int | None = None, dims: Literal[1, 3], subsample: bool, fan_out: bool = False
+    ) -> None:
         """Args:
         inner: channels of theta, phi and g; None for half of `channels`.
         dims: 1 for (B, C, T), 3 for (B, C, T, H, W).
+        fan_out: weights are drawn with a variance of 2 / output channels (TKP's program), instead of as PyTorch draws
+            (GLTR's). Products begin some dozen times larger so, and what a position looks at less even.
         subsample: keys and values are the maxima of 2 x 2 positions of a frame, never of several frames. Where a
             side is odd, its last row or column stands alone.
 
@@ -64,6 +68,9 @@ class NonLocal(nn.Module):
         self.norm = nn.BatchNorm1d(channels)
         nn.init.zeros_(self.norm.weight)
         nn.init.zeros_(self.norm.bias)
+        if fan_out:
+            for convolution in (self.theta, self.phi, self.g, self.out):
+                nn.init.kaiming_normal_(convolution.weight, mode="fan_out")
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) or (B, C, T, H, W), same shape out.

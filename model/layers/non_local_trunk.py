@@ -23,12 +23,16 @@ class NonLocalTrunk(nn.Module):
     1 + 1, MobileNetV2 1 + 3, Inception-v3 1 + 2).
     """
 
-    def __init__(self, trunk: FrameTrunk) -> None:
+    def __init__(self, trunk: FrameTrunk, *, fan_out: bool = False) -> None:
+        """`fan_out`: how the blocks are drawn, see `NonLocal`."""
         super().__init__()
         self.trunk = trunk
         # "stage.block", counted from 0, and a dash as a name may have no dot.
         self.blocks = nn.ModuleDict(
-            {_name(*place): NonLocal(width, dims=3, subsample=True) for place, width in _places(trunk).items()}
+            {
+                _name(*place): NonLocal(width, dims=3, subsample=True, fan_out=fan_out)
+                for place, width in _places(trunk).items()
+            }
         )
 
     @property

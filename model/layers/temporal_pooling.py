@@ -39,9 +39,8 @@ class AttentionPooling(TemporalPooling):
     """TA: a weighted mean over the frames, the weights told by the whole maps of a frame and its two neighbours.
 
     A convolution as large as the map to 256 numbers a frame, ReLU, a convolution over time (kernel 3) to one number,
-    ReLU, softmax over the frames. Assumptions: what is weighted are the spatial averages; beyond the clip's ends
-    there are zeros, so that each frame has a weight; maps of another size than the paper's 8 x 4 have a convolution of
-    their own size.
+    ReLU, softmax over the frames. What is weighted are the spatial averages; beyond the clip's ends there are zeros,
+    so that each frame has a weight. Assumed: maps of another size than the programs' have a convolution of their own.
     """
 
     hidden = 256

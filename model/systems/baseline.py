@@ -21,8 +21,8 @@ class BaselineConfig:
     """Temporal pooling on ResNet-50, the row "R50 TP" of COSAM's tables."""
 
     trunk: TrunkName = "resnet50"
-    # None: `usual_last_stride`. COSAM's code has 1 but for attention; that its baselines have the same is an
-    # assumption, made so that a comparison shows COSAM's modules alone.
+    # None: `usual_last_stride`, COSAM's own, so that a comparison shows COSAM's modules alone. The figures in its
+    # tables were found with 2, on 224 x 112 (`baseline.toml`).
     last_stride: Literal[1, 2] | None = None
     pooling: PoolingName = "average"  # TP "average", TA "attention", RNN "rnn"
     frames: Frames = 4  # of the clips in training, and of a whole track's snippets; any number can be asked for
@@ -39,7 +39,7 @@ class Baseline(System):
     Source: the baselines of Subramaniam et al., "Co-segmentation Inspired Attention Networks for Video-based Person
     Re-identification", ICCV 2019, tables 2 and 4, which go back to Gao and Nevatia (jiyanggao/Video-Person-ReID).
     Whole tracks are tested as COSAM's: in snippets of T frames, the last one begun again, whose features are averaged.
-    Assumption: layers begin as torch draws them.
+    Assumed: that layers begin as torch draws them.
     """
 
     fixed = False

@@ -54,8 +54,8 @@ def cost_volume(maps: Tensor) -> Tensor:
 
         NCC(P, Q) = 1 / K sum_k (P_k - mu_P) (Q_k - mu_Q) / ((sigma_P + 1e-4) (sigma_Q + 1e-4))
 
-    Assumptions: sigma divides by K, so that NCC(P, P) is 1; channels go through the other frames in time order, and
-    in each row by row.
+    sigma divides by K, so that NCC(P, P) is 1 (the program's by K - 1). Channels go through the other frames in time
+    order, and in each row by row.
 
     Args:
         maps: (B, N, K, h, w).
@@ -77,7 +77,8 @@ class CosegmentationAttention(nn.Module):
     """The COSAM module: a mask for each frame, then one weight a channel for the whole clip.
 
     The mask is read off the cost volume by convolutions whose channels stand for places of the other frames: number
-    and size of the frames are built in, and their order matters.
+    and size of the frames are built in, and their order matters. The weights are told by 256 hidden numbers, whatever
+    the map has (the program has 64 of them for maps of at most 256 channels, those of ResNet-50's first two blocks).
     """
 
     def __init__(self, channels: int, size: tuple[int, int], config: CosamConfig) -> None:
@@ -109,8 +110,8 @@ class Cosam(System):
     """Clips of exactly N frames -> the pooled vector, which classifier, triplets and retrieval all use.
 
     Source: Subramaniam et al., "Co-segmentation Inspired Attention Networks for Video-based Person
-    Re-identification", ICCV 2019, and InnovArul/vidreid_cosegmentation. Assumptions: layers begin as torch draws
-    them; the x of the channel attention is the map that the mask has already been multiplied into.
+    Re-identification", ICCV 2019, and InnovArul/vidreid_cosegmentation. As in the program, layers begin as
+    torch draws them, and the x of the channel attention is the map that the mask was multiplied into.
     """
 
     fixed = True

@@ -1,14 +1,14 @@
 """GLTR: convolutions over near and farther frames, then attention among all frames of a track.
 
 Source: Li et al., "Global-Local Temporal Representations for Video Person Re-identification", ICCV 2019, and their
-program (kanei1024/GLTR). Assumed, as not published:
+program (kanei1024/GLTR), by which weights are drawn. Assumed, as not published:
 
 - the paper's attention: its convolutions see one frame at a time and have no bias (the norms take it off, the
   first by its own shift, the head's for what is added); M's weights sum to 1 over the frames that are summed;
 - the paper's pyramid is without bias, norm and ReLU, and drawn as the program's; the paper's head is the program's;
-- linear maps are drawn as PyTorch draws, and all layers are trained, as in the program;
-- a clip of fewer than T frames begins again, as in training, where the paper shows it whole: the pyramid sees zeros
-  outside of a clip, so that a picture would meet a third of its weights, and be another thing than a clip;
+- a clip of fewer than T frames begins again, as in training, unless a configuration has it as the paper tests: the
+  pyramid sees zeros outside of a clip, so that a picture would meet a third of its weights, and be another thing than a
+  clip;
 - the paper's first stage, the trunk alone on pictures, is a `baseline` of one frame: its classifier stands on the
   trunk's mean, so that the map to d numbers is drawn with the pyramid; an epoch shows every picture once.
 """
@@ -81,6 +81,8 @@ class Gltr(System):
         self.frames = config.frames
         self.trunk = FrameTrunk(config.trunk, last_stride=config.last_stride)
         self.embed = nn.Linear(self.trunk.channels[-1], config.frame_dimension)
+        nn.init.kaiming_normal_(self.embed.weight, mode="fan_out")
+        nn.init.zeros_(self.embed.bias)
         self.pyramid = DilatedPyramid(
             config.frame_dimension, config.dilations, raw=config.raw_features, start=config.pyramid_start
         )
@@ -102,12 +104,10 @@ class Gltr(System):
         return _over_time(self.attention(local))
 
     def training_heads(self, n_persons: int) -> nn.Module:
-        return nn.Sequential(
-            nn.BatchNorm1d(self.dimension),
-            nn.ReLU(),
-            nn.Dropout(self.config.dropout),
-            nn.Linear(self.dimension, n_persons),
-        )
+        classifier = nn.Linear(self.dimension, n_persons)
+        nn.init.normal_(classifier.weight, std=0.001)
+        nn.init.zeros_(classifier.bias)
+        return nn.Sequential(nn.BatchNorm1d(self.dimension), nn.ReLU(), nn.Dropout(self.config.dropout), classifier)
 
     def losses(self, batch: Batch, heads: nn.Module) -> Mapping[str, Tensor]:
         logits = heads(self.features(batch.clips))

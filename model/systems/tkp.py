@@ -1,8 +1,10 @@
 """TKP: a network for images learns from a network for clips, which sees the same frames and their neighbours.
 
 Source: Gu et al., "Temporal Knowledge Propagation for Image-to-Video Person Re-identification", ICCV 2019, and their
-program (guxinqian/TKP). Assumed, as not published: the classifier has a bias, 0 at first; the cross-entropies of clips
-and of images are two means, added; the images of a step are the frames of its clips.
+program (guxinqian/TKP), which tells what the paper leaves open: how non-local blocks and the classifier are drawn, that
+the cross-entropies of clips and of images are two means, added, and that the images of a step are the frames of its
+clips. A video of one frame goes through the network for images here, as a picture does; the program sends every video
+through the other one.
 """
 
 from collections.abc import Mapping
@@ -63,7 +65,7 @@ class Tkp(System):
         self.config = config
         self.frames = config.frames
         self.image_net = FrameTrunk(config.trunk, last_stride=config.last_stride)
-        self.video_net = NonLocalTrunk(FrameTrunk(config.trunk, last_stride=config.last_stride))
+        self.video_net = NonLocalTrunk(FrameTrunk(config.trunk, last_stride=config.last_stride), fan_out=True)
         self.dimension = self.video_net.channels
 
     def features(self, clips: Tensor) -> Tensor:

@@ -142,3 +142,14 @@ def test_what_cannot_be_is_refused() -> None:
         NonLocal(4, dims=1, subsample=True)
     with pytest.raises(ValueError, match=r"takes \(B, C, T\)"):
         NonLocal(4, dims=1, subsample=False)(torch.zeros(1, 4, 2, 2, 2))
+
+
+def test_weights_are_drawn_by_inputs_or_by_outputs() -> None:
+    """PyTorch: a variance of 1 / 3 input channels. TKP's program: 2 / output channels."""
+    torch.manual_seed(1)
+    for fan_out in (False, True):
+        block = NonLocal(256, inner=128, dims=3, subsample=True, fan_out=fan_out)
+        for convolution in (block.theta, block.phi, block.g, block.out):
+            variance = 2 / convolution.out_channels if fan_out else 1 / (3 * convolution.in_channels)
+            assert convolution.weight.var().item() == pytest.approx(variance, rel=0.05)
+        assert not block.norm.weight.any(), "and it still does nothing"

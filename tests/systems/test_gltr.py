@@ -71,6 +71,15 @@ def test_the_pyramid_is_drawn_with_weights_of_the_size_asked_for() -> None:
         assert abs(float(drawn.std()) / start - 1) < 0.05
 
 
+def test_linear_maps_are_drawn_as_in_the_program() -> None:
+    torch.manual_seed(1)
+    system = Gltr(replace(PAPER, frame_dimension=128))
+    *_, classifier = system.training_heads(625).children()
+    assert isinstance(classifier, nn.Linear)
+    for layer, std in ((system.embed, (2 / 128) ** 0.5), (classifier, 0.001)):
+        assert layer.weight.std().item() == pytest.approx(std, rel=0.05) and not layer.bias.any()
+
+
 def literal_attention(attention: TemporalSelfAttention, x: Tensor) -> Tensor:
     """One clip (D, T) in evaluation."""
     asked, answering = attention.c(x[None])[0], attention.b(x[None])[0]  # (N, T)

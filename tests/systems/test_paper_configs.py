@@ -29,7 +29,7 @@ INCEPTION = 21_785_568  # without both of its classifiers
 # Optimiser, rate, decay; persons and tracks of each in a batch; T, height, width; epochs after which the rate falls to
 # a tenth, and all epochs; batches of an epoch.
 PUBLISHED: dict[str, tuple[Any, ...]] = {
-    "baseline": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (200, 400, 600), 800, 78),
+    "baseline": ("adam", 3e-4, 5e-4, 8, 4, 4, 224, 112, (200, 400, 600), 800, 78),
     "cosam": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (200, 400, 600), 800, 78),
     "cosam-se": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (200, 400, 600), 800, 78),
     "cosam-paper": ("adam", 1e-4, 0.0, 8, 4, 4, 256, 128, (15_000, 30_000, 45_000), 60_000, 1),

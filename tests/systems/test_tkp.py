@@ -99,6 +99,14 @@ def test_propagation_teaches_the_image_network_alone() -> None:
         assert any(parameter.grad is not None and parameter.grad.any() for parameter in system.image_net.parameters())
 
 
+def test_the_video_network_s_blocks_are_drawn_as_in_the_program() -> None:
+    """By their outputs; PyTorch's weights of the same block are five times smaller, and looks all but even."""
+    torch.manual_seed(1)
+    for block in Tkp(SMALL).video_net.blocks.children():
+        assert isinstance(block, NonLocal)
+        assert block.theta.weight.var().item() == pytest.approx(2 / block.theta.out_channels, rel=0.1)
+
+
 def test_one_classifier_sees_images_and_clips() -> None:
     system = Tkp(SMALL)
     heads = system.training_heads(625)
