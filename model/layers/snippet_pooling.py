@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.losses.precision import in_float32
@@ -12,7 +13,11 @@ class Snippets(NamedTuple):
 
     query: Tensor  # (N, D), what a snippet looks for
     key: Tensor  # (N, T, D), what a frame has
-    value: Tensor  # (N, T, D), what it gives
+    value: Tensor  # (N, T, D), what it gives: unit vectors
+
+    def every_second(self, first: int) -> "Snippets":
+        """Snippets `first`, `first` + 2 and so on."""
+        return Snippets(*(part[first::2] for part in self))
 
     def pooled(self) -> Tensor:
         """Self-pooling, each snippet by its own query: (N, D)."""
@@ -45,15 +50,19 @@ def pool(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class SnippetPooling(nn.Module):
-    """Frame features -> queries, keys and values: a linear map and a batch norm each; queries are means over frames.
+    """Frame features -> queries, keys and values: a linear map and a batch norm each.
 
-    Assumed: that the values are made like queries and keys. No linear map has a bias, the norm has a shift of its
-    own; that of the keys stays 0, as the softmax over frames would not notice it.
+    Queries are means over frames, values unit vectors frame by frame. The maps begin normal with a variance of 2 / D,
+    Kaiming's by fan out, as in the version of the program that comes with logs of runs; the last one draws uniformly,
+    of equal variance. No map has a bias, the norm has a shift of its own; that of the keys stays 0, as the softmax over
+    frames would not notice it.
     """
 
     def __init__(self, channels: int, dimension: int) -> None:
         super().__init__()
         self.query, self.key, self.value = (nn.Linear(channels, dimension, bias=False) for _ in range(3))
+        for each in (self.query, self.key, self.value):
+            nn.init.kaiming_normal_(each.weight, mode="fan_out")
         self.query_norm, self.key_norm, self.value_norm = (nn.BatchNorm1d(dimension) for _ in range(3))
         self.key_norm.bias.requires_grad_(False)
 
@@ -64,16 +73,21 @@ class SnippetPooling(nn.Module):
         query = self.query_norm(self.query(flat)).unflatten(0, shape).mean(dim=1)
         key = self.key_norm(self.key(flat)).unflatten(0, shape)
         value = self.value_norm(self.value(flat)).unflatten(0, shape)
-        return Snippets(query, key, value)
+        return Snippets(query, key, F.normalize(value, dim=-1))
 
 
 class PairVerifier(nn.Module):
-    """Are two vectors of one person? A batch norm and a linear map of the squares of their difference."""
+    """Are two vectors of one person? A batch norm and a linear map of the squares of their difference.
+
+    The map begins near 0, normal with a deviation of 0.001, and without a shift, as in the program.
+    """
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(dimension)
         self.classify = nn.Linear(dimension, 2)
+        nn.init.normal_(self.classify.weight, std=0.001)
+        nn.init.zeros_(self.classify.bias)
 
     @in_float32
     def forward(self, probe: Tensor, gallery: Tensor) -> Tensor:

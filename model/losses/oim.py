@@ -16,8 +16,8 @@ def oim_loss(features: Tensor, person: Tensor, table: Tensor, *, scale: float) -
         L = - 1 / B sum_i log( exp(scale x_i . v_{y_i}) / sum_j exp(scale x_i . v_j) )
 
     Source: Xiao et al., "Joint Detection and Identification Feature Learning for Person Search", CVPR 2017; scale 30
-    in the program of the snippet system (dapengchen123/video_reid). Their queue of unlabelled persons is left out:
-    here everybody has a label.
+    in the program of the snippet system (dapengchen123/video_reid), where a row is a frame. Their queue of unlabelled
+    persons is left out: here everybody has a label.
 
     Args:
         features: (B, D), any length, B at least 1.

@@ -17,9 +17,9 @@ def balanced_verification(logits: Tensor, same: Tensor, *, negative_rate: float)
 
     A kind without pairs falls out, of the sum and of the weights.
 
-    Source: the balanced loss of the snippet system (Chen et al., CVPR 2018, by their program dapengchen123/video_reid,
-    negative rate 3). That the rate is the negatives' weight beside the positives', which is what drawing that many
-    negatives for a positive comes to on average, is this project's reading.
+    Source: the balanced loss of the snippet system, by its program (Chen et al., CVPR 2018, dapengchen123/video_reid):
+    weights of 1 and of negative_rate P+ / P-, a rate of 3, divided by their sum. The program divides them by ten more,
+    and counts the loss a hundred times.
 
     Args:
         logits: (..., 2), of two persons and of one.

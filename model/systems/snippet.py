@@ -1,12 +1,15 @@
 """Snippet similarity with attention (CSA): tracks in short snippets, pooled by a query of their own or of a probe.
 
 Source: Chen et al., "Video Person Re-identification with Competitive Snippet-similarity Aggregation and Co-attentive
-Snippet Embedding", CVPR 2018, and their program (dapengchen123/video_reid). Left out: the optical flow that goes
-beside the pictures; without it the paper has 81.2 Rank-1 and 69.4 mAP on MARS, with it 86.3 and 76.1.
+Snippet Embedding", CVPR 2018, and their program (dapengchen123/video_reid), whose are pictures of 256 x 128, ResNet-50
+with a stride of 2, the mean over its last map, the weights of the losses, and a table of zeros before the first batch.
+Left out: the optical flow that goes beside the pictures; without it the paper has 81.2 Rank-1 and 69.4 mAP on MARS,
+with it 86.3 and 76.1.
 
 Retrieval is by self-pooling, since a vector for each pair cannot be indexed; `Snippet.rescore` puts the top candidates
-of such a search in a new order, by cross-pooling. Assumed, as not published or not traced: pictures of 256 x 128,
-ResNet-50 as published, the mean over its last map, weight 1 for both losses, a table of zeros before the first batch.
+of such a search in a new order, by cross-pooling. Assumed, as neither tells: that one map makes the keys of both
+poolings, for the program has another one for cross-pooling and never calls it. Otherwise than there: the norms of
+queries and keys see all snippets of a batch at once, not the first and the second ones of its pairs apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +23,6 @@ from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.snippet_pooling import PairVerifier, SnippetPooling, Snippets
 from model.layers.temporal_pooling import spatial_average
 from model.losses.oim import oim_loss, oim_table
-from model.losses.pairs import others
 from model.losses.precision import in_float32
 from model.losses.verification import balanced_verification
 from model.systems.bounds import Count, Frames, Part, Pixels, Scale, Share, Weight
@@ -44,6 +46,7 @@ class SnippetConfig:
     scale: Scale = 30.0  # of the cosines with the table
     momentum: Part = 0.5  # of the table
     negative_rate: Weight = 3.0  # weight of pairs of two persons beside that of pairs of one
+    verification_weight: Weight = 10.0  # beside 1 for the table's: 100 times pairs' weights that sum up to 1/10
     nearest: Share = 0.2  # share of two tracks' snippet distances, the lowest ones, whose mean is the tracks' distance
 
 
@@ -108,18 +111,25 @@ class Snippet(System):
         return SnippetHeads(n_persons, self.config.dimension)
 
     def losses(self, batch: Batch, heads: nn.Module) -> Mapping[str, Tensor]:
-        """In training mode of the heads, their table then takes in the batch: the losses are those before it did."""
+        """Persons by each frame's value, and pairs: every first snippet of two with every second one.
+
+        Snippets 0 and 1, 2 and 3 and so on are of one person where the batch has an even number of each. In training
+        mode of the heads, their table then takes in the frames: the losses are those before it did.
+        """
         assert isinstance(heads, SnippetHeads)
         config, snippets = self.config, self.encode(batch.clips)
-        pooled, table = snippets.pooled(), heads.table.clone()  # backward needs the table as it was
+        frames = snippets.value.flatten(0, 1)  # (B * T, D)
+        person = batch.person.repeat_interleave(snippets.value.shape[1])
+        table = heads.table.clone()  # backward needs the table as it was
         if heads.training:
-            heads.table.copy_(oim_table(table, pooled.detach(), batch.person, momentum=config.momentum))
-        pair = others(pooled)  # (B, B), without a snippet and itself
-        same = batch.person[:, None] == batch.person[None]
-        logits = self._compare(snippets, snippets)[pair]
+            heads.table.copy_(oim_table(table, frames.detach(), person, momentum=config.momentum))
+        # Pairs alone reach the verifier's norm: of a snippet and itself all squares are 0, and would draw it there.
+        logits = self._compare(snippets.every_second(0), snippets.every_second(1))
+        same = batch.person[::2, None] == batch.person[None, 1::2]
+        verification = balanced_verification(logits, same, negative_rate=config.negative_rate)
         return {
-            "oim": oim_loss(pooled, batch.person, table, scale=config.scale),
-            "verification": balanced_verification(logits, same[pair], negative_rate=config.negative_rate),
+            "oim": oim_loss(frames, person, table, scale=config.scale),
+            "verification": config.verification_weight * verification,
         }
 
     def _compare(self, probe: Snippets, gallery: Snippets) -> Tensor:

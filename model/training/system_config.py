@@ -91,6 +91,11 @@ class SystemRun(Section):
     @model_validator(mode="after")
     def _a_batch_can_be_compared(self) -> "SystemRun":
         clips = self.tracks * sum(source.share for source in self.sources)
+        if self.system == "snippet" and clips == 2:
+            raise ValueError(
+                "snippet compares every second clip of a batch with the others, for which its norm needs two pairs, "
+                "and tracks by shares is 2: raise `tracks` or a source's share"
+            )
         if clips < 2:
             raise ValueError(
                 f"a batch has two clips or more, for batch norms and losses that compare them, and tracks by shares is "

@@ -81,6 +81,23 @@ def test_queries_are_means_over_frames_of_a_normed_linear_map() -> None:
     assert got.key.shape == got.value.shape == (2, 3, D)
 
 
+def test_values_are_unit_vectors_frame_by_frame() -> None:
+    torch.manual_seed(0)
+    layer, frames = SnippetPooling(C, D).double(), normal(11, 2, 3, C)
+    value = layer(frames).value
+    torch.testing.assert_close(value.norm(dim=-1), torch.ones(2, 3, dtype=torch.float64))
+    assert (layer.value_norm(layer.value(frames.flatten(0, 1))).view(2, 3, D) * value > 0).all(), "and point as before"
+
+
+def test_weights_begin_as_in_the_program() -> None:
+    torch.manual_seed(0)
+    layer, verify = SnippetPooling(300, 200), PairVerifier(4000)
+    for each in (layer.query, layer.key, layer.value):
+        assert math.isclose(each.weight.std().item(), math.sqrt(2 / 200), rel_tol=0.02)
+    assert math.isclose(verify.classify.weight.std().item(), 0.001, rel_tol=0.05)
+    assert not verify.classify.bias.any()
+
+
 def test_every_parameter_has_a_gradient_and_is_float32_under_autocast() -> None:
     torch.manual_seed(0)
     layer, verify = SnippetPooling(C, D), PairVerifier(D)

@@ -149,8 +149,19 @@ def test_a_batch_of_one_clip_is_refused(name: str) -> None:
     run = {"system": name, "settings": values, "schedule": {"steps": 1}, "tracks": 1}
     with pytest.raises(BadConfig, match=r"a batch has two clips or more, .* is 1: raise `tracks`"):
         checked(SystemRun, run | {"sources": [{"data": "csv", "share": 1}]}, "test")
-    for sources in ([{"data": "csv", "share": 2}], [{"data": "csv", "share": 1}, {"data": "mars", "share": 1}]):
+    more = 2 if name == "snippet" else 1
+    for sources in (
+        [{"data": "csv", "share": 1 + more}],
+        [{"data": "csv", "share": 1}, {"data": "mars", "share": more}],
+    ):
         checked(SystemRun, run | {"sources": sources}, "test")
+
+
+def test_a_batch_of_a_single_pair_is_refused() -> None:
+    """The first of two clips is compared with the second of all twos, and a batch norm of one row is none."""
+    run = {"system": "snippet", "settings": TINY["snippet"], "schedule": {"steps": 1}, "tracks": 2}
+    with pytest.raises(BadConfig, match=r"needs two pairs, and tracks by shares is 2: raise `tracks`"):
+        checked(SystemRun, run | {"sources": [{"data": "csv", "share": 1}]}, "test")
 
 
 @pytest.mark.parametrize(
