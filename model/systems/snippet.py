@@ -90,14 +90,14 @@ class Snippet(System):
     def snippets(self, track: Tensor) -> Tensor:
         """A track's frames, or what was made of each, (L, ...) -> its snippets (N, T, ...), one every `stride` frames.
 
-        A track that is shorter than a snippet is gone through again from its start; frames left over at the end of a
-        longer one, too few for a whole step, are left out.
+        As the program cuts them: a track that is shorter than a snippet repeats its last frame; a longer one has a
+        snippet from each start below L - T, so that its last frame is in none, and two need L > T + `stride`.
         """
         if len(track) == 0:
             raise ValueError("a track has one frame or more, and this has none: leave it out")
         within = torch.arange(self.frames)
-        starts = torch.arange(0, max(len(track) - self.frames, 0) + 1, self.config.stride)
-        return track[(starts[:, None] + within) % len(track)]
+        starts = torch.arange(0, max(len(track) - self.frames, 1), self.config.stride)
+        return track[(starts[:, None] + within).clamp(max=len(track) - 1)]
 
     def rescore(self, query_snippets: Snippets, gallery_snippets: Sequence[Snippets]) -> Tensor:
         """How alike a query's track and each of G candidates' are, from 0 to 1, (G,) float64. In evaluation mode.
@@ -162,7 +162,8 @@ class SnippetHeads(nn.Module):
 def track_distance(distances: Tensor, nearest: float) -> Tensor:
     """The mean of the lowest distances between two tracks' snippets, (M, N) -> a scalar.
 
-    Of M N distances these are the share `nearest`, rounded to a whole number (assumed), but at least one.
+    Those up to the quantile `nearest` of all n = M N: floor(nearest (n - 1)) + 1 of them, and what equals the last one.
     """
-    kept = max(1, round(nearest * distances.numel()))
-    return distances.flatten().topk(kept, largest=False).values.mean()
+    every = distances.flatten()
+    last = every.kthvalue(int(nearest * (len(every) - 1)) + 1).values
+    return every[every <= last].mean()
