@@ -23,6 +23,7 @@ from model.training.config_files import checked, read_config
 from model.training.system_config import FOLDER, SystemRun
 
 TRACKS, PERSONS, PICTURES = 8_298, 625, 509_914
+SNIPPETS = (PICTURES - 8 * TRACKS) / 4 + 3 / 8 * TRACKS  # of 8 frames, one every 4; rounded up, track by track
 RESNET50 = 23_508_032  # without its classifier
 INCEPTION = 21_785_568  # without both of its classifiers
 
@@ -43,7 +44,7 @@ PUBLISHED: dict[str, tuple[Any, ...]] = {
     "vrstc": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (50, 100), 150, TRACKS / 32),
     "non-local": ("adam", 3e-4, 5e-4, 8, 4, 4, 256, 128, (50, 100), 150, TRACKS / 32),
     "stmp": ("adam", 3e-4, 5e-4, 10, 2, 8, 299, 299, (450, 720), 900, PERSONS / 10),
-    "snippet": ("sgd", 1e-3, 5e-4, 8, 4, 8, 256, 128, (20,), 30, TRACKS / 32),
+    "snippet": ("nesterov", 1e-3, 5e-4, 32, 2, 8, 256, 128, (10,), 30, SNIPPETS / 32),
 }
 CLIPS = {"attributes": ("chunks", 1), "sta": ("chunks", 1), "tkp": ("window", 8), "vrstc-completion": ("window", 8)}
 FLIP = dict.fromkeys(("gltr-trunk", "gltr", "gltr-code"), 0.0)
@@ -65,6 +66,11 @@ def test_a_run_has_the_published_numbers(name: str) -> None:
     assert run.schedule.steps == pytest.approx(epochs * batches, rel=0.01)
     assert (run.schedule.warmup, run.schedule.average, run.schedule.clip) == (0, 0.0, 1e6)
     assert (run.augment.flip, run.augment.scale) == (FLIP.get(name, 0.5), SCALE.get(name, (1.0, 1.0)))
+
+
+def test_of_snippet_s_frames_every_second_has_something_erased() -> None:
+    change = run_of("snippet").augment
+    assert (change.erase, change.erase_area) == (0.5, (0.02, 0.2))
 
 
 @pytest.mark.parametrize("name", [*PUBLISHED, "m3d", "sta"])
@@ -134,6 +140,7 @@ def test_what_papers_name_of_a_loss_is_the_default() -> None:
         ("snippet", "scale"): 30.0,
         ("snippet", "momentum"): 0.5,
         ("snippet", "negative_rate"): 3.0,
+        ("snippet", "verification_weight"): 10.0,
         ("snippet", "nearest"): 0.2,
         ("snippet", "stride"): 4,
         ("gltr", "dropout"): 0.5,

@@ -129,4 +129,4 @@ def test_what_comes_with_the_product_can_be_built(name: str) -> None:
     trunks = ("mobilenetv2",) if name.endswith("-small") else ("resnet50", "legacy_seresnet50", "inception_v3")
     assert run.network_config().settings.trunk in trunks
     assert {*NAMES, *(f"{each}-small" for each in NAMES)} <= set(SHIPPED)
-    assert run.augment.erase == run.augment.brightness == 0
+    assert run.augment.brightness == 0 and (run.augment.erase == 0 or name == "snippet")
