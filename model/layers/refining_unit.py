@@ -13,16 +13,17 @@ class RefiningUnit(nn.Module):
     With x_t the map of frame t (C x h x w), h_t the memory, [a, b] the two laid together::
 
         h_1 = x_1
-        d_t = conv1x1([h_{t-1} - x_t, x_t - x_{t-1}])             of how it looks and how it moves, N channels
-        s_t = W_2 relu(W_1 mean over channels d_t)                a number a place, h x w
-        c_t = W_3 mean over places d_t                            a number a channel, C
-        z_t = sigmoid(s_t c_t)                                    C x h x w
+        d_t = relu(norm(conv1x1([h_{t-1} - x_t, x_t - x_{t-1}])))     of how it looks and how it moves, N channels
+        s_t = W_2 relu(W_1 mean over channels d_t)                    a number a place, h x w
+        c_t = W_3 mean over places d_t                                a number a channel, C
+        z_t = sigmoid(s_t c_t)                                        C x h x w
         h_t = (1 - z_t) h_{t-1} + z_t x_t
 
-    Source: Liu et al. (STMP), AAAI 2019, by their program (yolomax/person-reid-lib). There W_1 is a convolution
-    whose kernel is as large as the map, which is a linear map of all its places: so a unit fits one size of map.
+    None of the four maps has a bias. In training the norm is over the clips of one t.
 
-    Assumed, as not published: biases in all four maps, nothing between conv1x1 and the gates, PyTorch's first numbers.
+    Source: Liu et al. (STMP), AAAI 2019, by their program (yolomax/person-reid-lib). There W_1 is a convolution
+    whose kernel is as large as the map, which is a linear map of all its places: so a unit fits one size of map. Its
+    norm also counts the first frame, whose differences are 0, in the statistics it keeps; here it does not.
     """
 
     def __init__(self, channels: int, height: int, width: int, *, gate_channels: int, spatial_hidden: int) -> None:
@@ -30,9 +31,15 @@ class RefiningUnit(nn.Module):
         super().__init__()
         self.size = (height, width)
         places = height * width
-        self.difference = nn.Conv2d(2 * channels, gate_channels, kernel_size=1)
-        self.spatial = nn.Sequential(nn.Linear(places, spatial_hidden), nn.ReLU(), nn.Linear(spatial_hidden, places))
-        self.channel = nn.Linear(gate_channels, channels)
+        self.difference = nn.Sequential(
+            nn.Conv2d(2 * channels, gate_channels, kernel_size=1, bias=False),
+            nn.BatchNorm2d(gate_channels, eps=1e-3),
+            nn.ReLU(),
+        )
+        self.spatial = nn.Sequential(
+            nn.Linear(places, spatial_hidden, bias=False), nn.ReLU(), nn.Linear(spatial_hidden, places, bias=False)
+        )
+        self.channel = nn.Linear(gate_channels, channels, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, T, C, h, w) -> h_1 to h_T, (B, T, C, h, w), float32 or better.

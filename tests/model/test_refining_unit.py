@@ -17,6 +17,18 @@ def unit(seed: int) -> RefiningUnit:
     return RefiningUnit(C, HEIGHT, WIDTH, gate_channels=N, spatial_hidden=HIDDEN).double()
 
 
+def used(seed: int) -> RefiningUnit:
+    """In evaluation, with a norm that has learned something."""
+    net = unit(seed)
+    norm = net.difference[1]
+    assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
+    with torch.no_grad():
+        for tensor in (norm.weight, norm.bias, norm.running_mean):
+            tensor.normal_()
+        norm.running_var.uniform_(0.001, 2)
+    return net.eval()
+
+
 def clips(seed: int, frames: int, batch: int = 2) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, frames, C, HEIGHT, WIDTH, generator=generator, dtype=torch.float64)
@@ -25,15 +37,17 @@ def clips(seed: int, frames: int, batch: int = 2) -> Tensor:
 def literal_difference(unit: RefiningUnit, memory: Tensor, before: Tensor, now: Tensor) -> Tensor:
     """d of one clip: (C, h, w) three times -> (N, h, w)."""
     d = now.new_zeros(N, HEIGHT, WIDTH)
-    bias = unit.difference.bias
-    assert bias is not None
+    convolution, norm = unit.difference[0], unit.difference[1]
+    assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None and norm.running_var is not None
     for n in range(N):
+        slope = norm.weight[n] / (norm.running_var[n] + 0.001).sqrt()
         for y in range(HEIGHT):
             for x in range(WIDTH):
-                d[n, y, x] = bias[n]
                 for c in range(C):
-                    d[n, y, x] += unit.difference.weight[n, c, 0, 0] * (memory[c, y, x] - now[c, y, x])
-                    d[n, y, x] += unit.difference.weight[n, C + c, 0, 0] * (now[c, y, x] - before[c, y, x])
+                    d[n, y, x] += convolution.weight[n, c, 0, 0] * (memory[c, y, x] - now[c, y, x])
+                    d[n, y, x] += convolution.weight[n, C + c, 0, 0] * (now[c, y, x] - before[c, y, x])
+                d[n, y, x] = (slope * (d[n, y, x] - norm.running_mean[n]) + norm.bias[n]).clamp(min=0)
     return d
 
 
@@ -46,14 +60,14 @@ def literal(unit: RefiningUnit, frames: Tensor) -> list[Tensor]:
     for t in range(1, len(frames)):
         d = literal_difference(unit, memory[-1], frames[t - 1], frames[t])
         mean = d.sum(dim=0) / N  # (h, w)
-        hidden = [((kernels[k] * mean).sum() + first.bias[k]).clamp(min=0) for k in range(HIDDEN)]
+        hidden = [(kernels[k] * mean).sum().clamp(min=0) for k in range(HIDDEN)]
         refined = torch.zeros_like(frames[0])
         for c in range(C):
-            ours = sum(unit.channel.weight[c, n] * d[n].mean() for n in range(N)) + unit.channel.bias[c]
+            ours = sum(unit.channel.weight[c, n] * d[n].mean() for n in range(N))
             for y in range(HEIGHT):
                 for x in range(WIDTH):
                     place = y * WIDTH + x
-                    s = sum(second.weight[place, k] * hidden[k] for k in range(HIDDEN)) + second.bias[place]
+                    s = (second.weight[place] * torch.stack(hidden)).sum()
                     z = 1 / (1 + torch.exp(-s * ours))
                     refined[c, y, x] = (1 - z) * memory[-1][c, y, x] + z * frames[t, c, y, x]
         memory.append(refined)
@@ -63,10 +77,21 @@ def literal(unit: RefiningUnit, frames: Tensor) -> list[Tensor]:
 @given(seed=st.integers(0, 2**16), frames=st.integers(1, 4))
 @settings(max_examples=8, deadline=None)
 def test_equals_its_formulas(seed: int, frames: int) -> None:
-    net, x = unit(seed), clips(seed, frames)
+    net, x = used(seed), clips(seed, frames)
     with torch.no_grad():
         want = torch.stack([torch.stack(literal(net, clip)) for clip in x])
         torch.testing.assert_close(net(x), want)
+
+
+def test_in_training_the_norm_is_over_the_clips_of_one_moment() -> None:
+    """So that how large the convolution's weights are makes no difference, but for what keeps from dividing by 0."""
+    net, x = unit(5).train(), 100 * clips(5, 3)
+    with torch.no_grad():
+        before = net(x)
+        convolution = net.difference[0]
+        assert isinstance(convolution, nn.Conv2d)
+        convolution.weight *= 3
+        torch.testing.assert_close(net(x), before, rtol=1e-4, atol=1e-4)
 
 
 def test_a_still_clip_stays_exactly_what_it_is() -> None:

@@ -46,7 +46,7 @@ def assert_every_gradient(terms: Mapping[str, Tensor], *modules: nn.Module, vani
 
 def settle(net: S, clips: Tensor) -> S:
     """Evaluation mode with norms that fit these clips: in a fresh deep network differences fade to nothing else."""
-    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)]
     with torch.no_grad():
         for norm in norms:
             norm.momentum = 1.0

@@ -174,8 +174,9 @@ def test_vrstc_s_net_is_its_trunk_and_five_non_local_blocks() -> None:
 
 
 def test_stmp_is_its_trunk_the_refining_unit_and_the_video_head() -> None:
-    unit = (2 * 2048 + 1) * 256 + (64 + 1) * 128 + (128 + 1) * 64 + (256 + 1) * 2048
-    video = (2048 + 1) * 256 + 27 * 256 * 256
+    # No map has a bias, three have a norm.
+    unit = 2 * 2048 * 256 + 2 * 256 + 64 * 128 + 128 * 64 + 256 * 2048
+    video = 2048 * 256 + 2 * 256 + 27 * 256 * 256 + 2 * 256
     assert counted(STMP(STMPConfig())) == INCEPTION + unit + video
 
 

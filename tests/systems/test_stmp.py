@@ -4,10 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models import inception_v3
 
 from model.layers.frame_trunk import TrunkName
 from model.losses.batch_hard import batch_hard_triplet
-from model.systems.stmp import STMP, STMPConfig
+from model.systems.stmp import STMP, STMPConfig, STMPHeads
 from model.systems.system import Batch
 from tests.systems.learning import settle, wake, without_gradient
 
@@ -63,13 +64,10 @@ def test_losses_are_those_of_the_paper() -> None:
             "parts": sum(batch_hard_triplet(parts[:, row], batch.person, margin=0.4) for row in range(4)) / 4,
         }
         stage4 = nn.Sequential(*net.trunk.stages[:4])
-        total = torch.zeros(())
-        for clip, person in zip(shown, batch.person, strict=True):
-            for frame in clip:  # the auxiliary classifier sees frames one by one
-                logits = heads.get_submodule("auxiliary")(stage4(frame[None]).mean(dim=(2, 3)))
-                total = total + F.cross_entropy(logits, person[None]) / 8
-    assert got.keys() == {*want, "auxiliary"}
-    torch.testing.assert_close(got["auxiliary"], total)
+        linear = heads.get_submodule("auxiliary.2")
+        logits = [linear(stage4(clip).mean(dim=(0, 2, 3))) for clip in shown]  # one answer a clip
+        want["auxiliary"] = F.cross_entropy(torch.stack(logits), batch.person)
+    assert got.keys() == want.keys()
     for name, value in want.items():
         torch.testing.assert_close(got[name], value)
 
@@ -127,7 +125,8 @@ def test_at_the_paper_s_own_size() -> None:
     net = system(STMPConfig())
     heads = net.training_heads(625)
     maps: list[torch.Size] = []
-    net.refine.register_forward_hook(lambda _, arguments, __: maps.append(arguments[0].shape))
+    for module in (net.refine, heads.get_submodule("auxiliary")):
+        module.register_forward_hook(lambda _, arguments, __: maps.append(arguments[0].shape))
     shown = clips(2, 2, net.config)
     terms = net.losses(batch_of(shown, 0, 1), heads)
     torch.autograd.backward(torch.stack([*terms.values()]).sum())
@@ -136,7 +135,39 @@ def test_at_the_paper_s_own_size() -> None:
         net.eval()
         assert net.features(shown[:1]).shape == (1, 256)
         assert net.parts(shown[:1]).shape == (1, 8, 2048)
-    assert maps[0] == (2, 2, 2048, 8, 8)
+    assert maps[:2] == [(2, 2, 2048, 8, 8), (2, 768, 17, 17)]
+
+
+def test_inception_s_auxiliary_branch_is_its_own() -> None:
+    """Mean pooling, then two convolutions with norms, to 128 and 768 channels: as in the published file."""
+    branch = STMPHeads(STMPConfig(), 768, (17, 17), n_persons=625).auxiliary
+    published = inception_v3(weights=None, init_weights=False).get_submodule("AuxLogits").state_dict()
+    shapes = {name: tensor.shape for name, tensor in published.items() if not name.startswith("fc.")}
+    own = {name: tensor.shape for name, tensor in branch.state_dict().items()}
+    assert own == shapes | {"fc.weight": (625, 768), "fc.bias": (625,)}
+
+
+def test_the_classifier_begins_as_the_program_draws_it() -> None:
+    torch.manual_seed(0)
+    identity = STMPHeads(STMPConfig(), 768, (17, 17), n_persons=625).identity.requires_grad_(False)
+    drawn = dict(identity.named_parameters())
+    assert drawn.keys() == {"0.weight", "1.weight", "1.bias", "4.weight", "4.bias"}
+    assert float(drawn["0.weight"].std()) == pytest.approx((2 / 512) ** 0.5, rel=0.02)
+    assert float(drawn["1.weight"].std()) == pytest.approx(0.02, rel=0.15)
+    assert float(drawn["1.weight"].mean()) == pytest.approx(1, abs=0.01)
+    assert float(drawn["4.weight"].std()) == pytest.approx(0.001, rel=0.02)
+    assert not drawn["1.bias"].any() and not drawn["4.bias"].any()
+
+
+def test_the_video_head_ends_in_a_relu_and_its_size_is_a_norm_s() -> None:
+    net, shown = system().train(), clips(4, 3)
+    with torch.no_grad():
+        before = net.features(shown)
+        first = net.video[0]
+        assert isinstance(first, nn.Conv3d)
+        first.weight *= 2
+        torch.testing.assert_close(net.features(shown), before, rtol=1e-3, atol=1e-3)
+    assert bool((before >= 0).all())
 
 
 def test_on_resnet_50_at_256_x_128() -> None:
