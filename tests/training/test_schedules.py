@@ -36,3 +36,4 @@ def test_steps_take_the_rate_down_at_each_milestone() -> None:
     rates = [warmup_steps(step, 10, warmup=2, milestones=(0.5, 0.8)) for step in range(10)]
     assert rates == pytest.approx([0.5, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01])
     assert warmup_steps(0, 10, warmup=0, milestones=(0.5,)) == 1
+    assert warmup_steps(9, 10, warmup=0, milestones=(1.0,)) == 1  # never falls
