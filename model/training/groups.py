@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from model.layers.frame_trunk import trunks_of
+from model.layers.multi_scale_trunk import MultiScaleTrunk
 from model.layers.stem import ConvStem
 from model.training.config import Network, OptimiserName
 from model.training.errors import BadConfig
@@ -52,8 +53,12 @@ def slow_parts(network: Vills, config: Network) -> list[tuple[float, list[nn.Par
 
 
 def trunk_parameters(network: nn.Module) -> list[nn.Parameter]:
-    """Of a published system, what ImageNet's weights have filled: all of its trunks."""
-    return [parameter for trunk in trunks_of(network) for parameter in trunk.parameters()]
+    """Of a published system, all of its trunks, which ImageNet's weights have filled; and what M3D has inside of one.
+
+    M3D's program names the heads alone as new.
+    """
+    over_time = [module for module in network.modules() if isinstance(module, MultiScaleTrunk)]
+    return [parameter for trunk in [*trunks_of(network), *over_time] for parameter in trunk.parameters()]
 
 
 def parameter_groups(

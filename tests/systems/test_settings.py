@@ -30,7 +30,6 @@ STRIDED = ("gltr", "tkp", "attributes", "vrstc", "stmp", "m3d", "sta", "snippet"
 SIDES = st.sampled_from((32, 33, 47, 64, 74, 75, 80))
 FEW = st.integers(1, 3)
 POOLINGS = st.sampled_from(("average", "attention", "rnn"))
-BLOCKS = st.lists(st.integers(1, 5), unique=True, min_size=1, max_size=2)
 OWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "baseline": {"pooling": POOLINGS},
     "cosam": {
@@ -54,7 +53,7 @@ OWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "stmp": {"spatial_hidden": FEW, "gate_channels": FEW, "classifier_hidden": FEW},
     "m3d": {
-        "blocks": BLOCKS,
+        "frames": st.sampled_from((2, 3, 4, 8)),
         "dilations": st.lists(st.integers(1, 9), min_size=1, max_size=2),
         "attention_reduction": FEW,
     },

@@ -46,6 +46,15 @@ def test_trunks_of_a_published_system_learn_slower_and_nothing_else() -> None:
     assert any("video_net" in name for name in slow) and len(slow) < len(names)
 
 
+def test_what_m3d_has_inside_of_its_trunk_learns_at_the_trunk_s_rate() -> None:
+    """As in its program, which names the heads alone as new."""
+    network = SystemNetwork(system_config("m3d", {"trunk": "mobilenetv2", "height": 64, "width": 32}))
+    slow = {id(each) for each in trunk_parameters(network)}
+    rest = {name for name, parameter in network.named_parameters() if id(parameter) not in slow}
+    embeds = ("temporal_embed", "spatial_embed")
+    assert rest == {f"system.{each}.{end}" for each in embeds for end in ("weight", "bias")}
+
+
 def test_nesterov_s_momentum_is_that_of_sgd_looking_ahead() -> None:
     """First step: plain moves by g, Nesterov by (1 + 0.9) g."""
     moved = {}
