@@ -123,7 +123,7 @@ def test_the_docs_name_all_that_the_other_form_has_otherwise(name: str, other: s
     assert {*changed["settings"], "schedule"} <= named
 
 
-@pytest.mark.parametrize("name", ["gltr-trunk", "gltr-trunk-small", "m3d-trunk"])
+@pytest.mark.parametrize("name", ["gltr-trunk", "gltr-trunk-small", "m3d-trunk", "m3d-trunk-small"])
 def test_a_first_stage_on_pictures_learns_them_by_cross_entropy_alone(name: str) -> None:
     settings = run_of(name).network_config().settings
     assert (settings.frames, settings.smoothing, settings.triplet_weight) == (1, 0, 0)

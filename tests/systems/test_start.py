@@ -66,7 +66,13 @@ def test_a_baseline_of_another_trunk_or_last_stride_is_refused(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("gltr-trunk", "gltr"), ("gltr-trunk-small", "gltr-small"), ("m3d-trunk", "m3d")]
+    ("first", "second"),
+    [
+        ("gltr-trunk", "gltr"),
+        ("gltr-trunk-small", "gltr-small"),
+        ("m3d-trunk", "m3d"),
+        ("m3d-trunk-small", "m3d-small"),
+    ],
 )
 def test_stages_that_ship_follow_each_other(first: str, second: str, tmp_path: Path) -> None:
     pictures, clips = (
