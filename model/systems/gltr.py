@@ -25,7 +25,7 @@ from model.layers.frame_trunk import FrameTrunk, TrunkName
 from model.layers.non_local import NonLocal, attend
 from model.losses.precision import in_float32
 from model.systems.bounds import Count, Counts, Frames, Part, Pixels, Scale
-from model.systems.system import Batch, System, frames_of
+from model.systems.system import Batch, ShortClips, System, begun_again, frames_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class GltrConfig:
     # Standard deviation of the pyramid's weights as drawn; the code's. The head's norm takes their size off again, but
     # an optimiser that moves all weights equally far (Adam) turns small ones about with every step.
     pyramid_start: Scale = 0.001
-    # Clips of fewer than T frames: "again", from their beginning until there are T; or "as they are", the paper's. A
-    # small GLTR found 42.6 / 41.5 of 60 persons of Market-1501 by pictures (I2V) as they are, 50.2 / 44.5 so.
-    short: Literal["again", "as they are"] = "again"
+    # Clips of fewer than T frames. A small GLTR found 42.6 / 41.5 of 60 persons of Market-1501 by pictures (I2V) as
+    # they are, as the paper tests, and 50.2 / 44.5 begun again.
+    short: ShortClips = "again"
     reduction: Count = 2  # alpha: how many times fewer channels the attention compares
     dropout: Part = 0.5
 
@@ -98,8 +98,7 @@ class Gltr(System):
         """(B, T, 3, H, W) -> the vectors before the head's batch norm, (B, D)."""
         maps = self.trunk(frames_of(clips, self.config.height, self.config.width))  # (B T, C, h, w)
         each = self.embed(maps.mean(dim=(2, 3))).view(*clips.shape[:2], -1)  # (B, T, d)
-        if self.config.short == "again" and clips.shape[1] < self.frames:
-            each = each[:, torch.arange(self.frames, device=each.device) % clips.shape[1]]
+        each = begun_again(each, self.frames, self.config.short)
         local = self.pyramid(each.transpose(1, 2))  # (B, D, T)
         return _over_time(self.attention(local))
 

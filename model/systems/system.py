@@ -3,8 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
+
+# Clips of fewer than T frames: "again", from their beginning until there are T; or "as they are". It matters to systems
+# whose convolutions over time see zeros beyond a clip: to those a picture would be another thing than a clip.
+ShortClips = Literal["again", "as they are"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +70,10 @@ def frames_of(clips: Tensor, height: int, width: int) -> Tensor:
             "resize the frames, or build the system for their size"
         )
     return clips.flatten(0, 1)
+
+
+def begun_again(each: Tensor, frames: int, short: ShortClips) -> Tensor:
+    """What was made of each frame, (B, T, ...) -> of T frames or more as it is, of fewer as `short` says."""
+    if short == "as they are" or each.shape[1] >= frames:
+        return each
+    return each[:, torch.arange(frames, device=each.device) % each.shape[1]]

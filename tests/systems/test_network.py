@@ -65,13 +65,14 @@ def test_features_of_a_long_clip_are_the_mean_of_its_snippets() -> None:
         torch.testing.assert_close(network.features(clips, mask)[0], mean, rtol=1e-3, atol=1e-3)
 
 
-def test_how_gltr_takes_short_clips_makes_another_space(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["gltr", "stmp"])
+def test_how_short_clips_are_taken_makes_another_space(name: str, tmp_path: Path) -> None:
     """Bug: the same weights gave other vectors, and a gallery would have taken both."""
     spaces = set()
     for short in ("again", "as they are"):
-        network = drawn_system(system_config("gltr", TINY["gltr"] | {"short": short}), seed=1)
+        network = drawn_system(system_config(name, TINY[name] | {"short": short}), seed=1)
         save_weights(tmp_path / "weights.safetensors", network, ORIGIN)
-        encoder = build_encoder("gltr", weights=tmp_path / "weights.safetensors", device="cpu", threads=1)
+        encoder = build_encoder(name, weights=tmp_path / "weights.safetensors", device="cpu", threads=1)
         spaces.add(encoder.card.fingerprint)
     assert len(spaces) == 2
 

@@ -1,5 +1,7 @@
 """STMP: what it gives, what it learns by, and what of a clip it notices."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,7 +15,14 @@ from model.systems.system import Batch
 from tests.systems.learning import settle, wake, without_gradient
 
 SMALL = STMPConfig(
-    trunk="mobilenetv2", last_stride=1, height=64, width=32, gate_channels=8, dimension=16, classifier_hidden=12
+    trunk="mobilenetv2",
+    last_stride=1,
+    height=64,
+    width=32,
+    gate_channels=8,
+    dimension=16,
+    classifier_hidden=12,
+    short="as they are",
 )
 
 
@@ -105,6 +114,19 @@ def test_the_order_of_frames_counts_and_copies_of_a_frame_refine_to_it() -> None
         torch.testing.assert_close(net.parts(still.expand(-1, 5, -1, -1, -1)), net.parts(still), rtol=0, atol=1e-3)
 
 
+def test_a_short_clip_begins_again_and_a_longer_one_is_taken_as_it_is() -> None:
+    """Bug: to a convolution that sees zeros beyond a clip a picture was another thing than a clip of its person."""
+    as_they_are, again = system(replace(SMALL, frames=4)).eval(), system(replace(SMALL, frames=4, short="again")).eval()
+    again.load_state_dict(as_they_are.state_dict())
+    shown = clips(2, 5)
+    with torch.no_grad():
+        for length, places in {1: [0] * 4, 3: [0, 1, 2, 0], 4: [*range(4)], 5: [*range(5)]}.items():
+            wanted = as_they_are.features(shown[:, places])
+            torch.testing.assert_close(again.features(shown[:, :length]), wanted, rtol=1e-4, atol=1e-4)
+            same = torch.allclose(as_they_are.features(shown[:, :length]), wanted, rtol=1e-4, atol=1e-4)
+            assert same == (length >= 4)
+
+
 def test_every_parameter_learns_and_losses_are_float32_under_autocast() -> None:
     net = system()
     heads = net.training_heads(2)
@@ -122,7 +144,7 @@ def test_the_refining_unit_learns_from_the_parts_alone() -> None:
 
 
 def test_at_the_paper_s_own_size() -> None:
-    net = system(STMPConfig())
+    net = system(STMPConfig(frames=2))
     heads = net.training_heads(625)
     maps: list[torch.Size] = []
     for module in (net.refine, heads.get_submodule("auxiliary")):
