@@ -54,3 +54,16 @@ def settle(net: S, clips: Tensor) -> S:
         for norm in norms:
             norm.momentum = 0.1
     return net.eval()
+
+
+def assert_short_clips_begin_again(as_they_are: System, again: System, clips: Tensor) -> None:
+    """`again` sees of fewer than four frames what `as_they_are`, of the same weights, sees of them begun again.
+
+    Both are of T = 4. clips: (B, 5, 3, H, W).
+    """
+    with torch.no_grad():
+        for length, places in {1: [0] * 4, 3: [0, 1, 2, 0], 4: [*range(4)], 5: [*range(5)]}.items():
+            wanted = as_they_are.features(clips[:, places])
+            torch.testing.assert_close(again.features(clips[:, :length]), wanted, rtol=1e-4, atol=1e-4)
+            same = torch.allclose(as_they_are.features(clips[:, :length]), wanted, rtol=1e-4, atol=1e-4)
+            assert same == (length >= 4)

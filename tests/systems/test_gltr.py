@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from model.layers.non_local import NonLocal
 from model.systems.gltr import DilatedPyramid, Gltr, GltrConfig, TemporalSelfAttention
 from model.systems.system import Batch
+from tests.systems.learning import assert_short_clips_begin_again
 
 PAPER = GltrConfig(trunk="resnet18", height=64, width=32, frame_dimension=8, short="as they are")
 CODE = replace(GltrConfig.of_code(), trunk="resnet18", height=64, width=32, frame_dimension=8, short="as they are")
@@ -146,13 +147,7 @@ def test_a_short_clip_begins_again_and_a_longer_one_is_taken_as_it_is() -> None:
     again = Gltr(replace(PAPER, frames=4, short="again")).eval()
     awake(again)
     as_they_are.load_state_dict(again.state_dict())
-    clips = torch.randn(2, 5, 3, 64, 32)
-    with torch.no_grad():
-        for length, places in {1: [0] * 4, 3: [0, 1, 2, 0], 4: [*range(4)], 5: [*range(5)]}.items():
-            wanted = as_they_are.features(clips[:, places])
-            torch.testing.assert_close(again.features(clips[:, :length]), wanted, rtol=1e-4, atol=1e-4)
-            same = torch.allclose(as_they_are.features(clips[:, :length]), wanted, rtol=1e-4, atol=1e-4)
-            assert same == (length >= 4)
+    assert_short_clips_begin_again(as_they_are, again, torch.randn(2, 5, 3, 64, 32))
 
 
 def test_works_on_the_small_trunk() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from model.errors import WeightsMismatch
-from model.layers.frame_trunk import FrameTrunk
+from model.layers.frame_trunk import FrameTrunk, trunks_of
 from model.network import ReidNetwork
 from model.systems.config import SystemConfig, system_config
 from model.systems.encoder import drawn_system
@@ -80,7 +80,7 @@ def test_stages_that_ship_follow_each_other(first: str, second: str, tmp_path: P
     )
     baseline = drawn_system(pictures, 1)
     begun = starting_system(clips, 2, weights=saved(tmp_path, baseline), stem_weights=None)
-    trunks = [module.state_dict() for module in begun.modules() if isinstance(module, FrameTrunk)]
+    trunks = [trunk.state_dict() for trunk in trunks_of(begun)]
     wanted = trunk_of(baseline)
     assert trunks and all(torch.equal(each, trunk[key]) for trunk in trunks for key, each in wanted.items())
 

@@ -12,7 +12,7 @@ from model.layers.frame_trunk import TrunkName
 from model.losses.batch_hard import batch_hard_triplet
 from model.systems.stmp import STMP, STMPConfig, STMPHeads
 from model.systems.system import Batch
-from tests.systems.learning import settle, wake, without_gradient
+from tests.systems.learning import assert_short_clips_begin_again, settle, wake, without_gradient
 
 SMALL = STMPConfig(
     trunk="mobilenetv2",
@@ -118,13 +118,7 @@ def test_a_short_clip_begins_again_and_a_longer_one_is_taken_as_it_is() -> None:
     """Bug: to a convolution that sees zeros beyond a clip a picture was another thing than a clip of its person."""
     as_they_are, again = system(replace(SMALL, frames=4)).eval(), system(replace(SMALL, frames=4, short="again")).eval()
     again.load_state_dict(as_they_are.state_dict())
-    shown = clips(2, 5)
-    with torch.no_grad():
-        for length, places in {1: [0] * 4, 3: [0, 1, 2, 0], 4: [*range(4)], 5: [*range(5)]}.items():
-            wanted = as_they_are.features(shown[:, places])
-            torch.testing.assert_close(again.features(shown[:, :length]), wanted, rtol=1e-4, atol=1e-4)
-            same = torch.allclose(as_they_are.features(shown[:, :length]), wanted, rtol=1e-4, atol=1e-4)
-            assert same == (length >= 4)
+    assert_short_clips_begin_again(as_they_are, again, clips(2, 5))
 
 
 def test_every_parameter_learns_and_losses_are_float32_under_autocast() -> None:
