@@ -6,6 +6,7 @@ import torch
 
 from model.card import card_of, weights_for
 from model.encoder import Encoder, EncoderCard
+from model.memory import keep_between_batches
 from model.precision import pick_device
 from model.systems.config import SystemConfig, system_config
 from model.systems.network import SystemNetwork
@@ -24,6 +25,7 @@ def build_system(name: str, *, weights: Path | None, device: str, threads: int) 
     """
     place = pick_device(device)
     torch.set_num_threads(threads)
+    keep_between_batches()
     weights = weights or trained_weights(name)
     network, card = _seeded(name) if weights is None else _loaded(name, weights)
     encoder = TorchEncoder(card, network, device=place)

@@ -11,12 +11,12 @@ from model.data.build import load_dataset
 from model.data.digest import digest_of
 from model.data.pack import PackedPictures, pack_pictures
 from model.data.records import Dataset, Picture
+from model.memory import keep_between_steps
 from model.training.config import Schedule, Source
 from model.training.distributed import process_group, rank, wait_for_all
 from model.training.errors import BadConfig
 from model.training.folder import claimed
 from model.training.loop import LoopPlan
-from model.training.memory import use_huge_pages
 
 # Opens a progress bar: what is done, how many, and gives what is to be called with how many more are done.
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -46,7 +46,7 @@ def ready(place: RunPlace) -> Iterator[RunPlace]:
     Gives the place with the device that is this process's own.
     """
     torch.set_num_threads(place.threads)
-    use_huge_pages()
+    keep_between_steps()
     with process_group(place.device) as device:
         own = replace(place, device=device)
         if rank() == 0:

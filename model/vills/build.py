@@ -6,6 +6,7 @@ import torch
 
 from model.card import card_of, weights_for
 from model.encoder import Encoder, EncoderCard
+from model.memory import keep_between_batches
 from model.precision import pick_device, pick_dtype
 from model.vills.config import VillsConfig, find_config
 from model.vills.encoder import VillsEncoder
@@ -23,6 +24,7 @@ def build_vills(name: str, *, weights: Path | None, device: str, threads: int, c
     config = find_config(name)
     place = pick_device(device)
     torch.set_num_threads(threads)
+    keep_between_batches()
     weights = weights or trained_weights(name)
     network, card = _seeded(config) if weights is None else _loaded(name, weights)
     return VillsEncoder(card, network, device=place, dtype=pick_dtype(place), compile=compile)

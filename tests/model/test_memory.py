@@ -1,0 +1,57 @@
+"""What was freed stays with the process, and what was too large for that goes back."""
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="not glibc")
+
+FAULTS = """
+import resource, sys
+from model import memory
+
+how, blocks, mebibytes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+if how != "usual":
+    getattr(memory, how)()
+for _ in range(8):  # the first ones settle where blocks lie
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    [b"x" * (mebibytes << 20) for _ in range(blocks)]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+RESIDENT = """
+from model.memory import keep_between_batches
+
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
+
+
+keep_between_batches()
+array = b"x" * (256 << 20)
+full = resident()
+del array
+print(full - resident())
+"""
+
+
+def printed(script: str, *arguments: str) -> int:
+    inherited = {name: value for name, value in os.environ.items() if "MALLOC" not in name}
+    command = [sys.executable, "-c", script, *arguments]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True, env=inherited).stdout)
+
+
+@pytest.mark.parametrize(
+    ("how", "blocks", "mebibytes"),
+    [("keep_between_batches", "8", "20"), ("keep_between_steps", "3", "64")],
+)
+def test_blocks_asked_for_again_are_not_filled_with_zeros_again(how: str, blocks: str, mebibytes: str) -> None:
+    usual, kept = (printed(FAULTS, each, blocks, mebibytes) for each in ("usual", how))
+    assert usual > 10_000 > 100 > kept
+
+
+def test_what_is_larger_than_any_batch_goes_back() -> None:
+    assert printed(RESIDENT) >= 250
