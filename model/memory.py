@@ -15,12 +15,14 @@ NEVER = -1
 
 
 def keep_between_batches() -> None:
-    """Keep freed blocks of up to 32 MiB, 1 GiB in all: for encoders, beside which a gallery's large arrays come and go.
+    """Keep freed blocks of up to 32 MiB, some 1 GiB of them: for encoders, beside which a gallery's arrays come and go.
 
-    Those go back to the system at once.
+    Those are larger and go back to the system at once. The padding is for threads: their heaps are smaller than a
+    batch, and would be given back one by one as they empty.
     """
     _set(MMAP_THRESHOLD, LARGEST_KEPT)
     _set(TRIM_THRESHOLD, MOST_KEPT)
+    _set(TOP_PAD, 2 * LARGEST_KEPT)
 
 
 def keep_between_steps() -> None:
