@@ -10,8 +10,10 @@ import pytest
 pytestmark = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="not glibc")
 
 FAULTS = """
-import resource, sys, threading
+import ctypes, resource, sys, threading
 from model import memory
+
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: faults are counted by usual pages
 
 how, blocks, mebibytes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if how != "usual":
@@ -34,11 +36,12 @@ else:
 """
 
 RESIDENT = """
+import resource
 from model.memory import keep_between_batches
 
 
 def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() >> 20
 
 
 keep_between_batches()
@@ -50,7 +53,7 @@ print(full - resident())
 
 
 def printed(script: str, *arguments: str) -> int:
-    inherited = {name: value for name, value in os.environ.items() if "MALLOC" not in name}
+    inherited = {name: value for name, value in os.environ.items() if "MALLOC" not in name and name != "GLIBC_TUNABLES"}
     command = [sys.executable, "-c", script, *arguments]
     return int(subprocess.run(command, check=True, capture_output=True, text=True, env=inherited).stdout)
 
