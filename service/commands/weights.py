@@ -19,8 +19,8 @@ _ONNX = "onnx:"
 Weights = Annotated[
     str,
     typer.Option(
-        help="default (those that come with the product for the encoder that VILLS_ENCODER names), a safetensors FILE, "
-        "or onnx:FILE.",
+        help="default (the encoder of VILLS_ENCODER with the weights of VILLS_WEIGHTS, else those that come with the "
+        "product), a safetensors FILE, or onnx:FILE.",
         metavar="WEIGHTS",
     ),
 ]
@@ -31,8 +31,8 @@ OwnWeights = Annotated[
 
 
 def encoder_with(weights: str, settings: "Settings") -> "Encoder":
-    """The encoder that holds these weights; device, threads, the folder of models, and which encoder the default is,
-    are the settings'.
+    """The encoder that holds these weights; device, threads, the folder of models, and which encoder and weights are
+    the default, are the settings'.
 
     Raises:
         UserError: an encoder's name stands where a file is asked for. As `load_weights` and `build_encoder`.
@@ -42,7 +42,7 @@ def encoder_with(weights: str, settings: "Settings") -> "Encoder":
 
     name, file = weights, None
     if weights == DEFAULT:
-        name = settings.encoder
+        name, file = settings.encoder, settings.weights
     elif not weights.startswith(_ONNX):
         file = _file(weights)
         name = load_weights(file).config.name  # the file says which network it is of

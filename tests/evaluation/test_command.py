@@ -194,6 +194,17 @@ def test_the_default_is_of_the_encoder_that_the_environment_names(drawn: Path, m
     assert encoder["name"] == "cosam" and encoder["training_data"].startswith("market1501")
 
 
+def test_the_default_weights_are_those_that_the_environment_names(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: those that come with the product were evaluated, whatever VILLS_WEIGHTS said."""
+    monkeypatch.setenv("VILLS_THREADS", "1")
+    monkeypatch.setenv("VILLS_ENCODER", "vills-tiny")
+    weights = drawn / "own.safetensors"
+    network = small_network(config=dataclasses.replace(SMALL, name="vills-tiny"))
+    save_weights(weights, network, Origin(trained=True, licence="CC0", training_data="drawn"))
+    monkeypatch.setenv("VILLS_WEIGHTS", str(weights))
+    assert run(drawn, weights="default")["encoder"]["licence"] == "CC0"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
