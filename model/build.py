@@ -27,7 +27,8 @@ def build_encoder(
     `weights` is a safetensors file of such a network. Without it the weights that come with the product are taken,
     which `vills-light` has; a network that has none is seeded, and its card says untrained.
     `device` is `auto`, `cpu` or `cuda`. `threads` is for a CPU, 0 is one a core; for VILLS it sets torch's threads,
-    which belong to the whole process. `FILE` is a path, or a name that is looked up in `model_dir`.
+    which belong to the whole process. `FILE` is a path, or a name that is looked up in `model_dir`. Building any but
+    an ONNX file changes how the process keeps freed memory (`model.memory`).
 
     Raises:
         UnknownEncoder: no encoder has that name.

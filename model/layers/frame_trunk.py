@@ -23,7 +23,6 @@ class FrameTrunk(nn.Module):
     last_stride: Literal[1, 2]  # of the last stage
     stages: nn.ModuleList  # five nn.Sequential of blocks
     channels: tuple[int, ...]  # after each stage
-    strides: tuple[int, ...]  # of pixels, after each stage
 
     def __init__(self, name: TrunkName, *, last_stride: Literal[1, 2] = 1) -> None:
         """`last_stride`: of the last stage; with 1 a map is twice as high and wide as the published network's.
@@ -37,10 +36,9 @@ class FrameTrunk(nn.Module):
         if name == "inception_v3" and last_stride == 1:
             raise ValueError("inception_v3 halves its last map by a block of pooling: last_stride has to be 2")
         self.last_stride = last_stride
-        stages, self.channels, self.strides = _MAKERS[name]()
+        stages, self.channels = _MAKERS[name]()
         if last_stride == 1:
             _keep_size(stages[-1])
-            self.strides = (*self.strides[:-1], self.strides[-2])
         self.stages = nn.ModuleList(stages)
         # A pixel's channels beside each other: half of the time of MobileNetV2 in training on CPUs (float32).
         self.to(memory_format=torch.channels_last)
@@ -52,7 +50,7 @@ class FrameTrunk(nn.Module):
         return frames
 
 
-Made = tuple[list[nn.Sequential], tuple[int, ...], tuple[int, ...]]
+Made = tuple[list[nn.Sequential], tuple[int, ...]]  # stages, channels after each
 
 
 def trunks_of(network: nn.Module) -> list[FrameTrunk]:
@@ -67,7 +65,6 @@ def _resnet(name: str) -> Made:
     return (
         [stem, *(nn.Sequential(*parts[f"layer{number}"].children()) for number in range(1, 5))],
         (64, width // 8, width // 4, width // 2, width),
-        (4, 4, 8, 16, 32),
     )
 
 
@@ -75,7 +72,7 @@ def _legacy_seresnet() -> Made:
     parts = dict(timm.create_model("legacy_seresnet50", pretrained=False).named_children())
     stem = nn.Sequential(*parts["layer0"].children(), parts["pool0"])
     stages = [stem, *(nn.Sequential(*parts[f"layer{number}"].children()) for number in range(1, 5))]
-    return stages, (64, 256, 512, 1024, 2048), (4, 4, 8, 16, 32)
+    return stages, (64, 256, 512, 1024, 2048)
 
 
 def _inception() -> Made:
@@ -85,14 +82,14 @@ def _inception() -> Made:
     names = list(parts)
     edges = [names.index(start) for start in starts]
     stages = [nn.Sequential(*(parts[each] for each in names[a:b])) for a, b in pairwise(edges)]
-    return stages, (64, 192, 288, 768, 2048), (4, 8, 8, 16, 32)
+    return stages, (64, 192, 288, 768, 2048)
 
 
 def _mobilenet() -> Made:
     blocks = mobilenet_v2(weights=None).features
     edges = [0, 2, 4, 7, 14, 18]
     stages = [blocks[a:b] for a, b in pairwise(edges)]
-    return stages, (16, 24, 32, 96, 320), (2, 4, 8, 16, 32)
+    return stages, (16, 24, 32, 96, 320)
 
 
 def _keep_size(stage: nn.Module) -> None:

@@ -30,7 +30,7 @@ from model.systems.system import Batch, ShortClips, System, begun_again, frames_
 
 @dataclass(frozen=True, slots=True)
 class GltrConfig:
-    """The paper's form. `of_code` is that of the authors' program, which differs in three fields."""
+    """The paper's form. That of the authors' program differs in three fields: `gltr-code.toml`."""
 
     trunk: TrunkName = "resnet50"
     last_stride: Literal[1, 2] = 1  # the code's: maps of 16 x 8; the paper does not tell
@@ -60,11 +60,6 @@ class GltrConfig:
             raise ValueError(
                 f"the attention compares one channel of {channels} at least, reduction is {self.reduction}: lower it"
             )
-
-    @classmethod
-    def of_code(cls) -> "GltrConfig":
-        """What the authors' program trains."""
-        return cls(dilations=(1, 2, 3), raw_features=True, attention="code")
 
 
 class Gltr(System):

@@ -194,7 +194,7 @@ class VRSTC(System):
 
     def features(self, clips: Tensor) -> Tensor:
         self._check(clips)
-        features: Tensor = self.net(clips if self.completer is None else self.completer.complete(clips))
+        features: Tensor = self.net(clips if self.completer is None else self.complete(clips))
         return features
 
     def complete(self, clips: Tensor) -> Tensor:

@@ -51,6 +51,10 @@ Change = Annotated[
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Weights to start from, of any crop size.")]
+SystemWeights = Annotated[
+    Path | None,
+    typer.Option(help="Weights to start from: of the same system and trunk, or a baseline's, whose trunk is taken."),
+]
 StemWeights = Annotated[
     Path | None,
     typer.Option(
@@ -94,7 +98,7 @@ def system(
     data: Data,
     change: Change,
     cache: Cache = None,
-    weights: Weights = None,
+    weights: SystemWeights = None,
     stem_weights: StemWeights = None,
     stop_after: StopAfter = None,
     save_every: SaveEvery = 300.0,

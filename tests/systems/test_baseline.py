@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from model.layers.frame_trunk import TrunkName
+from model.layers.map_sizes import map_sizes
 from model.layers.temporal_pooling import AttentionPooling, PoolingName
 from model.systems.baseline import Baseline, BaselineConfig, vector_losses
 from tests.systems.clip_batches import enliven, random_batch
@@ -127,9 +128,12 @@ def test_other_clips_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_a_last_stride_can_be_chosen() -> None:
-    assert Baseline(replace(SMALL, last_stride=2)).trunk.strides[-1] == 32
-    assert Baseline(SMALL).trunk.strides[-1] == 16
-    assert Baseline(replace(SMALL, pooling="attention")).trunk.strides[-1] == 32
+    def map_size(config: BaselineConfig) -> tuple[int, int]:
+        return map_sizes(Baseline(config).trunk, 64, 32)[-1]
+
+    assert map_size(replace(SMALL, last_stride=2)) == (2, 1)
+    assert map_size(SMALL) == (4, 2)
+    assert map_size(replace(SMALL, pooling="attention")) == (2, 1)
 
 
 @pytest.mark.parametrize(("pooling", "dimension"), [("average", 2048), ("rnn", 512)])

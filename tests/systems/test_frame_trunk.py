@@ -20,10 +20,11 @@ SIZES: dict[TrunkName, tuple[int, int]] = {
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_channels_and_strides_are_those_that_are_told(name: TrunkName) -> None:
+def test_channels_are_those_that_are_told_and_strides_the_published_networks_(name: TrunkName) -> None:
     trunk, (height, width) = FrameTrunk(name, last_stride=2).eval(), SIZES[name]
+    strides = (2, 4, 8, 16, 32) if name == "mobilenetv2" else (4, 4, 8, 16, 32)
     x = torch.randn(1, 3, height, width)
-    for stage, channels, stride in zip(trunk.stages, trunk.channels, trunk.strides, strict=True):
+    for stage, channels, stride in zip(trunk.stages, trunk.channels, strides, strict=True):
         x = stage(x)
         assert x.shape[1] == channels
         if name != "inception_v3":  # it pads nothing, so its maps are a little smaller
@@ -35,7 +36,6 @@ def test_without_its_last_stride_a_trunk_has_a_larger_map_of_the_same_weights(na
     kept, halved = FrameTrunk(name, last_stride=1), FrameTrunk(name, last_stride=2)
     kept.load_state_dict(halved.state_dict())
     assert kept.eval()(torch.randn(1, 3, 64, 32)).shape == (1, kept.channels[-1], 4, 2)
-    assert kept.strides[-1] == 16
 
 
 def test_the_published_network_s_weights_fit_and_give_its_map() -> None:

@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from model.layers.non_local import NonLocal
 from model.systems.gltr import DilatedPyramid, Gltr, GltrConfig, TemporalSelfAttention
 from model.systems.system import Batch
+from model.training.config_files import checked, read_config
+from model.training.system_config import FOLDER, SystemRun
 from tests.systems.learning import assert_short_clips_begin_again
 
 PAPER = GltrConfig(trunk="resnet18", height=64, width=32, frame_dimension=8, short="as they are")
-CODE = replace(GltrConfig.of_code(), trunk="resnet18", height=64, width=32, frame_dimension=8, short="as they are")
+OF_CODE = checked(SystemRun, read_config("gltr-code", folder=FOLDER), "gltr-code").network_config().settings
+CODE = replace(OF_CODE, trunk="resnet18", height=64, width=32, frame_dimension=8, short="as they are")
 
 
 def awake(module: nn.Module) -> None:
@@ -199,7 +202,7 @@ def test_what_are_no_clips_of_its_size_is_refused(shape: tuple[int, ...]) -> Non
         Gltr(PAPER).features(torch.zeros(shape))
 
 
-@pytest.mark.parametrize(("config", "dimension"), [(GltrConfig(), 384), (GltrConfig.of_code(), 512)])
+@pytest.mark.parametrize(("config", "dimension"), [(GltrConfig(), 384), (OF_CODE, 512)])
 def test_has_the_paper_s_sizes_and_a_gradient_everywhere(config: GltrConfig, dimension: int) -> None:
     torch.manual_seed(5)
     system = Gltr(config)
@@ -223,5 +226,5 @@ def test_the_parameters_are_those_of_the_published_layers() -> None:
     trunk, embed = 23_508_032, 2048 * 128 + 128
     paper = 3 * 3 * 128**2 + 4 * 384 * 192 + 2 * 2 * 192
     code = 3 * 3 * 128**2 + 4 * 512 * 256 + 256 + 2 * 512  # theta's bias, the norm
-    for config, head in ((GltrConfig(), paper), (GltrConfig.of_code(), code)):
+    for config, head in ((GltrConfig(), paper), (OF_CODE, code)):
         assert sum(each.numel() for each in Gltr(config).parameters()) == trunk + embed + head

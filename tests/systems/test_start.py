@@ -110,3 +110,25 @@ def test_what_changes_no_shape_may_differ(name: str, changes: dict[str, Any], tm
     begun = starting_system(config(name, **changes), 2, weights=saved(tmp_path, before), stem_weights=None)
     wanted = before.state_dict()
     assert all(torch.equal(tensor, wanted[key]) for key, tensor in begun.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("cosam", {"frames": 8}),
+        ("cosam", {"height": 96}),
+        ("stmp", {"height": 96, "short": "as they are"}),
+        ("baseline", {"pooling": "rnn"}),
+    ],
+)
+def test_settings_with_other_shapes_are_refused_by_their_names(
+    name: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    """Bug: the message listed tensors, and help and guide said that any size would do."""
+    before = drawn_system(config(name), seed=1)
+    path, run = saved(tmp_path, before), config(name, **changes)
+    told = refusal(run, path)
+    for key, value in changes.items():
+        assert f"{key} = {getattr(before.config.settings, key)}" in told and f"{key} = {value}" in told
+        assert f"settings.{key}" in told
+    assert "system." not in told
