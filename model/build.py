@@ -39,7 +39,10 @@ def build_encoder(
     threads = threads or len(os.sched_getaffinity(0))
     if name.startswith(_ONNX):
         if weights is not None:
-            raise WeightsMismatch(f"{name} carries its own weights, and {weights} was given too: leave it out")
+            raise WeightsMismatch(
+                f"{name} carries its own weights, and {weights} was given too, by --weights or VILLS_WEIGHTS: "
+                "leave it out"
+            )
         return OnnxEncoder(find_onnx(name.removeprefix(_ONNX), model_dir), device=device, threads=threads)
     if name not in NAMES:
         find_config(name)  # a wrong name is refused at once

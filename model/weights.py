@@ -84,8 +84,7 @@ def load_weights(path: Path) -> Weights:
             tensors = {name: _widen(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise WeightsMismatch(
-            f"the weights {path} cannot be read as safetensors ({error}): "
-            "give a file written by this product, or none for the seeded network"
+            f"the weights {path} cannot be read as safetensors ({error}): give a file written by this product, or none"
         ) from error
     return Weights(_config(_entry(header, "config", path)), _origin(header, path), tensors)
 

@@ -1,7 +1,6 @@
 """Where a published system's weights begin: drawn, ImageNet's in its trunks, or those of an earlier run or stage."""
 
 import pickle
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from model.systems.config import SystemConfig
 from model.systems.encoder import drawn_system
 from model.systems.network import SystemNetwork
 from model.systems.vrstc import VRSTC
+from model.training.misfit import misfit
 from model.training.start import imagenet_weights
 from model.weights import Weights, fill, load_weights
 
@@ -28,13 +28,13 @@ def starting_system(
 ) -> SystemNetwork:
     """A system to train: from `weights` of an earlier run, or drawn from `seed` with published weights in its trunks.
 
-    Settings that change no shape may differ from the earlier run's (weights of losses; the size of crops and frames,
-    where no tensor is as large as a map or a clip, as in COSAM, STMP and attention pooling); the trunk not, as two of
-    them have tensors of the same shapes and compute other things with them. From a baseline's weights any system may
-    begin: its trunk is taken, and all else is as drawn.
+    Settings that change no shape may differ from the earlier run's (weights of losses; the size of crops, but in COSAM,
+    STMP and attention pooling; the length of clips, but in COSAM and M3D); the trunk not, as two of them have tensors
+    of the same shapes and compute other things with them. From a baseline's weights any system may begin: its trunk is
+    taken, and all else is as drawn.
 
     Raises:
-        WeightsMismatch: the weights are of another system, another trunk or other shapes.
+        WeightsMismatch: the weights are of another system, another trunk or other shapes, or damaged.
     """
     network = drawn_system(config, seed)
     if weights is not None:
@@ -98,27 +98,10 @@ def _begin_from(network: SystemNetwork, found: Weights, path: Path) -> None:
     if other.name != own.name:
         _begin_from_baseline(network, other, found, path)
     elif not _begin_from_base(network, found, path):
-        _fill(network, other, found, path)
-
-
-def _fill(network: SystemNetwork, other: SystemConfig, found: Weights, path: Path) -> None:
-    """Where tensors differ, the message is of settings: those are what a reader can change."""
-    try:
-        fill(network, found.tensors, path)
-    except WeightsMismatch:
-        ours, theirs = asdict(network.config.settings), asdict(other.settings)
-        differing = [name for name in ours if ours[name] != theirs[name]]
-        if not differing:
-            raise
-        raise WeightsMismatch(
-            f"{path} holds weights of {other.name} whose tensors are of other shapes: they were trained with "
-            f"{_listed(theirs, differing)}, and the run has {_listed(ours, differing)}: "
-            f"set those that shape tensors as they were (settings.{', settings.'.join(differing)}), or begin anew"
-        ) from None
-
-
-def _listed(settings: dict[str, object], names: list[str]) -> str:
-    return ", ".join(f"{name} = {settings[name]}" for name in names)
+        try:
+            fill(network, found.tensors, path)
+        except WeightsMismatch:
+            raise misfit(own, other, found, path) from None
 
 
 def _begin_from_baseline(network: SystemNetwork, other: SystemConfig, found: Weights, path: Path) -> None:

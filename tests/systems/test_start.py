@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from model.errors import WeightsMismatch
@@ -113,22 +115,40 @@ def test_what_changes_no_shape_may_differ(name: str, changes: dict[str, Any], tm
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"),
+    ("name", "changes", "beside"),
     [
-        ("cosam", {"frames": 8}),
-        ("cosam", {"height": 96}),
-        ("stmp", {"height": 96, "short": "as they are"}),
-        ("baseline", {"pooling": "rnn"}),
+        ("cosam", {"frames": 8}, {"smoothing": 0.2}),
+        ("cosam", {"height": 96}, {}),
+        ("stmp", {"height": 96}, {"short": "as they are"}),
+        ("m3d", {"frames": 8}, {}),
+        ("baseline", {"pooling": "rnn"}, {"frames": 3}),
     ],
 )
-def test_settings_with_other_shapes_are_refused_by_their_names(
-    name: str, changes: dict[str, Any], tmp_path: Path
+def test_settings_that_shape_tensors_are_named_and_no_others(
+    name: str, changes: dict[str, Any], beside: dict[str, Any], tmp_path: Path
 ) -> None:
     """Bug: the message listed tensors, and help and guide said that any size would do."""
     before = drawn_system(config(name), seed=1)
-    path, run = saved(tmp_path, before), config(name, **changes)
-    told = refusal(run, path)
+    told = refusal(config(name, **changes, **beside), saved(tmp_path, before))
     for key, value in changes.items():
-        assert f"{key} = {getattr(before.config.settings, key)}" in told and f"{key} = {value}" in told
-        assert f"settings.{key}" in told
-    assert "system." not in told
+        was = getattr(before.config.settings, key)
+        assert f"trained with {key} = {was}, and the run has {key} = {value}: set settings.{key} as it was" in told
+    assert not any(key in told for key in ("system.", *beside))
+
+
+def test_a_setting_inside_another_is_named_as_it_is_set(tmp_path: Path) -> None:
+    path = saved(tmp_path, drawn_system(config("vrstc"), seed=1))
+    told = refusal(config("vrstc", stcnet={"size": (32, 16), "width": 8}), path)
+    assert (
+        "trained with stcnet.width = 4, and the run has stcnet.width = 8: set settings.stcnet.width as it was" in told
+    )
+
+
+def test_damaged_weights_are_no_matter_of_settings(tmp_path: Path) -> None:
+    path = saved(tmp_path, drawn_system(config("gltr"), seed=1))
+    with safe_open(path, framework="pt") as file:
+        header, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    del tensors["system.embed.weight"]
+    save_file(tensors, path, metadata=header)
+    told = refusal(config("gltr", dropout=0.25), path)
+    assert "missing system.embed.weight" in told and "settings" not in told
