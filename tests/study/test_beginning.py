@@ -59,7 +59,10 @@ def test_weights_that_fit_not_all_networks_are_refused_where_all_are_chosen(tmp_
     save_weights(weights, drawn_system(system_config("cosam", NARROW)), UNTRAINED)
     place = RunPlace(place.out, place.cache, place.data, weights=weights)
     study = read_study(str(tmp_path / "study.toml"))
-    with pytest.raises(WeightsMismatch, match=r"narrow\.safetensors do not fit cosam"):
+    with pytest.raises(
+        WeightsMismatch,
+        match=r"narrow\.safetensors holds weights of cosam that do not fit the run's: .* set settings\.reduced",
+    ):
         ready_study(study, place.out, place)
     ready_study(study, place.out, place, only=["narrow"])
     begun = place.out / "wide" / "1" / "1-wide"
