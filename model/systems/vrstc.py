@@ -193,8 +193,11 @@ class VRSTC(System):
         self.frames, self.dimension = config.frames, self.net.dimension
 
     def features(self, clips: Tensor) -> Tensor:
-        self._check(clips)
-        features: Tensor = self.net(clips if self.completer is None else self.complete(clips))
+        if self.completer is None:
+            self._check(clips)
+        else:
+            clips = self.complete(clips)
+        features: Tensor = self.net(clips)
         return features
 
     def complete(self, clips: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from model.shipped import shipped
 from service.commands.evaluating import check_places, write_json
 from service.commands.failures import UserError
 from service.commands.progress import counted
-from service.commands.training import Cache, Data, Pose, StemWeights, Weights, run_place
+from service.commands.training import Cache, Data, Pose, StemWeights, run_place
 
 if TYPE_CHECKING:
     from model.study.config import Study
@@ -34,7 +34,10 @@ def compare(
     ],
     data: Data,
     cache: Cache = None,
-    weights: Weights = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights to start from: they have to fit every variant that begins its first run."),
+    ] = None,
     stem_weights: StemWeights = None,
     pose: Pose = None,
     only: Annotated[
